@@ -80,7 +80,7 @@ class Paced:
         """Return whether one more file may come in, beside those that come in or are being read."""
         channels = list(self.active_channels.values())
         found = [request for channel in channels for request in (channel.request, *channel.requests)]
-        return sum(request is not None and request.takes_file for request in found) <= UPLOADS_AT_ONCE
+        return sum(1 for request in found if request is not None and request.takes_file) <= UPLOADS_AT_ONCE
 
 
 class TcpServer(Paced, TcpWSGIServer):

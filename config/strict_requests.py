@@ -26,13 +26,16 @@ _LENGTH = re.compile(rb"^content-length[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _ENCODING = re.compile(rb"^transfer-encoding[ \t]*:[ \t]*([^\r]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
-class Busy(Error):  # type: ignore[misc]  # of waitress
+class Busy(Error):
     code, reason = 503, "Service Unavailable"
 
 
-class StrictRequest(HTTPRequestParser):  # type: ignore[misc]  # of waitress
+class StrictRequest(HTTPRequestParser):
     """Read one request. `has_room` says whether one more file may come in now."""
 
+    completed: bool
+    error: Error | None
+    expect_continue: bool
     takes_file = False
 
     def __init__(self, adj: object, has_room: Callable[[], bool]) -> None:

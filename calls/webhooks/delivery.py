@@ -163,7 +163,9 @@ def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery],
     due = WebhookDelivery.objects.filter(pk__in=wanted, status=DeliveryStatus.PENDING, slot=None)
     locked = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
     named = WebhookEndpoint.objects.filter(pk__in={row.endpoint_id for row in locked if row.endpoint_id})
-    endpoints = {endpoint.pk: endpoint for endpoint in _loaded(named, "secret", "old_secret")}
+    endpoints: dict[int | None, WebhookEndpoint] = {
+        endpoint.pk: endpoint for endpoint in _loaded(named, "secret", "old_secret")
+    }
     found = [row for row in locked if _goes_there(row, endpoints.get(row.endpoint_id))]
     changed = [row for row in locked if not _goes_there(row, endpoints.get(row.endpoint_id))]
     for slot in SLOTS:

@@ -11,8 +11,10 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -274,6 +276,22 @@ def test_a_zip_bomb_is_refused_before_anything_is_unpacked(monkeypatch: pytest.M
             checked(zipfile.ZipFile(io.BytesIO(data)))
 
 
+def test_a_workbook_with_the_styles_of_many_others_is_read() -> None:
+    """Copying sheets between workbooks leaves tens of thousands of styles."""
+    parts = parts_of(sheet([HEAD, [A]]))
+    copied = b"".join(
+        b'<cellStyle name="Style %d of a sheet that was copied" xfId="%d"/>' % (n, n) for n in range(160_000)
+    )
+    styled = parts["xl/styles.xml"].replace(b"</styleSheet>", b"<cellStyles>" + copied + b"</cellStyles></styleSheet>")
+    assert len(styled) > 10_000_000
+    assert Workbook(io.BytesIO(archive(parts | {"xl/styles.xml": styled})))
+
+
+def test_a_plain_picture_is_no_bomb() -> None:
+    picture = {"xl/media/image1.bmp": b"\xff" * 20_000_000}
+    assert checked(zipfile.ZipFile(io.BytesIO(archive(parts_of(sheet([HEAD, [A]])) | picture)))).kind == "xlsx"
+
+
 def test_a_sheet_that_is_larger_than_it_says_is_damaged() -> None:
     good = workbook([HEAD, *[[f"+3361{number:07d}"] for number in range(50_000)]])
     with pytest.raises(UnreadableFile, match="damaged"):
@@ -361,6 +379,31 @@ def test_a_child_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UnreadableFile, match="more memory or time"):
         Workbook(io.BytesIO(workbook([HEAD, [A]])))
     assert [process.returncode for process in started] == [-signal.SIGKILL]
+
+
+def test_a_process_reads_two_workbooks_at_once_and_refuses_a_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one person's files take all threads of a web process, and a gigabyte for each."""
+    monkeypatch.setattr(reading, "TURN_SECONDS", 0.01)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(source: object, rows: object) -> None:
+        begun.release()
+        assert go_on.wait(60)
+
+    file = workbook([HEAD, [A]])
+    with ThreadPoolExecutor() as pool, monkeypatch.context() as patch:
+        patch.setattr(reading, "_run_child", slow)
+        two = [pool.submit(reading.rows_of, [file]) for _ in range(2)]
+        for _ in two:
+            assert begun.acquire(timeout=60)
+        try:
+            with pytest.raises(UnreadableFile, match="Other workbooks are being read"):
+                reading.rows_of([file])
+        finally:
+            go_on.set()
+        for each in two:
+            each.result(60)
+    assert reading.rows_of([file]).read().count(b"\n") >= 2, "it is somebody's turn again"
 
 
 @pytest.mark.parametrize("limit", ["MEMORY", "CPU_SECONDS", "OUTPUT"])

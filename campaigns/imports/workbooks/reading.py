@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -33,6 +34,9 @@ CHILD = "campaigns.imports.workbooks.child"
 HOME = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(HOME), *filter(None, sys.path)]), "PYTHONIOENCODING": "utf-8"}
 WAIT_SECONDS = 150  # longer than the child allows itself
+CHILDREN = threading.BoundedSemaphore(2)  # of this process: each may take its MEMORY, and a thread waits for each
+TURN_SECONDS = 3.0  # until a file is refused because others are being read
+BUSY = "Other workbooks are being read at the moment; try again in a minute, or save the sheet as 'CSV UTF-8'."
 PIECE = 256 * 1024
 MAX_BLANK_ROWS = 1_000  # rows before the header
 MAX_LINE = 8 * 1024 * 1024  # bytes; the child keeps 1,000,000 characters of a row
@@ -127,7 +131,17 @@ def rows_of(pieces: Iterable[bytes]) -> BinaryIO:
 
 
 def _run(source: object, rows: object) -> None:
-    """Run the child to its end. Raises UnreadableFile if it refuses the workbook, breaks a limit or crashes."""
+    """Run the child to its end when it is its turn. Raises UnreadableFile, also if that does not come."""
+    if not CHILDREN.acquire(timeout=TURN_SECONDS):
+        raise UnreadableFile(BUSY)
+    try:
+        _run_child(source, rows)
+    finally:
+        CHILDREN.release()
+
+
+def _run_child(source: object, rows: object) -> None:
+    """Run the child. Raises UnreadableFile if it refuses the workbook, breaks a limit or crashes."""
     command = [sys.executable, "-s", "-P", "-m", CHILD]
     try:
         status = subprocess.run(  # noqa: S603
