@@ -40,7 +40,12 @@ class Formatter(logging.Formatter):
 def mask_uncaught() -> None:
     """Mask the traceback of an exception that ends this process or one of its threads."""
     sys.excepthook = _print_masked
-    threading.excepthook = lambda args: _print_masked(args.exc_type, args.exc_value, args.exc_traceback)
+    threading.excepthook = _of_thread
+
+
+def _of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:  # a thread may end itself so
+        _print_masked(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def _print_masked(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -67,7 +67,7 @@ _QUERY = re.compile(r"""(\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\s[^\s?"]{0
 # PostgreSQL quotes whole rows: `DETAIL:  Failing row contains (…)`, `CONTEXT:  COPY …, line 3: "…"`. A value of a row
 # may have several lines.
 _QUOTED_ROWS = re.compile(r"^(\s*(?:DETAIL|CONTEXT|QUERY|STATEMENT|HINT|LINE \d{1,9}):)[^\n]*", re.MULTILINE)
-_QUOTED_ROW = re.compile(r"(Failing row contains )\(.{0,20000}?\)\.?(?=\s*$)", re.MULTILINE | re.DOTALL)
+_QUOTED_ROW = re.compile(r"(Failing row contains )\(.{0,8000}?\)\.?(?=\s*$)", re.MULTILINE | re.DOTALL)
 _QUOTED_VALUE = re.compile(r"((?:invalid input syntax|invalid input value|value too long)[^\n:]*:\s?)[^\n]+")
 
 
