@@ -103,7 +103,17 @@ COMMANDS = {
     "reset_two_step": Action.CHANGE_MEMBERS,
     "import_contacts": Action.IMPORT,
     **dict.fromkeys(
-        ("check_zones", "cluster", "createsuperuser", "demo", "engine", "sandbox", "verify_audit", "worker"),
+        (
+            "check_zones",
+            "cluster",
+            "createsuperuser",
+            "demo",
+            "engine",
+            "rotate_field_keys",
+            "sandbox",
+            "verify_audit",
+            "worker",
+        ),
         Action.ADMINISTER,
     ),
 }
