@@ -65,9 +65,9 @@ def test_an_object_of_several_tables_asks_for_its_rows_once(warm: ApiClient, wor
     assert len(asked(warm.get, path)) == {"call": 3, "contact": 4}[name]
 
 
-def test_a_new_contact_asks_three_times(warm: ApiClient) -> None:
-    """The key, the insert, and whether the number is listed."""
-    assert len(asked(warm.post, "/api/v1/contacts/", {"phone": "+33612345678", "name": "Ada"})) == 3
+def test_a_new_contact_asks_five_times(warm: ApiClient) -> None:
+    """The key, the insert, the audit entry and its personal values, and whether the number is listed."""
+    assert len(asked(warm.post, "/api/v1/contacts/", {"phone": "+33612345678", "name": "Ada"})) == 5
 
 
 def test_an_order_asks_the_gate_once(warm: ApiClient, organization: Organization, subtests: pytest.Subtests) -> None:
@@ -75,7 +75,7 @@ def test_an_order_asks_the_gate_once(warm: ApiClient, organization: Organization
     assistant, number = str(an_assistant(account).uuid), str(a_number(account).uuid)
     outbound = {"phoneNumber": "+33612345679", "assistantId": assistant, "phoneNumberId": number}
     ours = {"to_number": "+33612345670", "assistant": assistant, "phone_number": number}
-    for path, body, count in (("/api/outbound", outbound, 14), ("/api/v1/calls/", ours, 15)):
+    for path, body, count in (("/api/outbound", outbound, 15), ("/api/v1/calls/", ours, 16)):
         with subtests.test(path):
             statements = asked(warm.post, path, body)
             assert len(statements) == count, statements
