@@ -25,6 +25,7 @@ from unfold.admin import ModelAdmin
 from tenants import audit_log
 from tenants.api.fields import utc_text
 from tenants.audit_origin import Origin, acting, current_origin
+from tenants.backoffice.audited_pages import AuditedPages
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 from tenants.spreadsheets import lines
@@ -34,15 +35,11 @@ NOT_FILTERS = (PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_POPUP_VAR)
 Column = tuple[str, Callable[[Any], str]]
 
 
-class ExportedList(ModelAdmin):
+class ExportedList(AuditedPages):
     """A list that its viewers can download. The file contains the columns of the list and nothing more."""
 
     number_fields: ClassVar[tuple[str, ...]] = ()  # phone numbers; the file adds them in E.164
     change_list_template: Any = "trunkline/change_list.html"
-
-    def organization_id_of(self, obj: Any) -> int | None:
-        """Return the key of the row's organization, for the audit log."""
-        return None
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Fetch for a whole page what its rows show besides their own columns."""

@@ -5,13 +5,11 @@ Django's model permissions are not used. Every `has_*_permission` is derived fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants import audit_changes
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.framed_pages import FramedPages
 from tenants.backoffice.roles import reach_of
@@ -84,21 +82,3 @@ class ScopedRows(FramedPages, ExportedList):
             if lookup == name or (lookup.startswith(f"{name}__") and set(lookup[len(name) + 2 :].split("__")) <= plain):
                 return True
         return False
-
-    def audit(
-        self,
-        request: HttpRequest,
-        obj: Any,
-        action: str,
-        detail: Mapping[str, Any] | None = None,
-        changes: audit_changes.Facts | None = None,
-    ) -> None:
-        """Record an action on a row. `detail` holds no secrets and nothing about a contact; `changes` masks them."""
-        audit_changes.record(
-            self.organization_id_of(obj),
-            obj,
-            actor=reach_of(request).actor,
-            action=f"{self.opts.model_name}.{action}",
-            detail=detail or {},
-            changes=changes,
-        )

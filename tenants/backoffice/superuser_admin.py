@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -42,17 +41,6 @@ class SuperuserAdmin(ExportedList):
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.audit(request, obj, "deleted")
         super().delete_model(request, obj)
-
-    def audit(
-        self,
-        request: HttpRequest,
-        obj: Any,
-        action: str,
-        detail: Mapping[str, Any] | None = None,
-        changes: audit_changes.Facts | None = None,
-    ) -> None:
-        action, actor = f"{self.opts.model_name}.{action}", reach_of(request).actor
-        audit_changes.record(None, obj, actor=actor, action=action, detail=detail or {}, changes=changes)
 
 
 class SuperuserReadOnlyAdmin(SuperuserAdmin):

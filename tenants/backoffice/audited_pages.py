@@ -1,0 +1,36 @@
+"""Admin pages that record what is done on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from tenants import audit_changes
+from tenants.backoffice.roles import reach_of
+
+
+class AuditedPages(ModelAdmin):
+    def organization_id_of(self, obj: Any) -> int | None:
+        """Return the key of the row's organization, None for a row of the installation."""
+        return None
+
+    def audit(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        action: str,
+        detail: Mapping[str, Any] | None = None,
+        changes: audit_changes.Facts | None = None,
+    ) -> None:
+        """Record an action on a row. `detail` holds no secrets and nothing about a contact; `changes` masks them."""
+        audit_changes.record(
+            self.organization_id_of(obj),
+            obj,
+            actor=reach_of(request).actor,
+            action=f"{self.opts.model_name}.{action}",
+            detail=detail or {},
+            changes=changes,
+        )
