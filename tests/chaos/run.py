@@ -287,12 +287,19 @@ class Run:
         return over(self.people.ending, self.sandbox)
 
     def _hasten(self) -> None:
-        """Let searches and settling reads come at once that failed reads put off for minutes."""
+        """Let searches and settling reads come at once that failed reads put off for minutes.
+
+        Campaigns wait two minutes for a worker that may still answer. Those that were killed cannot.
+        """
+        from django.db.models import F
         from django.utils import timezone
 
-        from calls.models import Polling, Status
+        from calls.actions.campaigns import LEASE
+        from calls.models import CallEvent, Polling, Status
 
         soon = timezone.now()
+        reaped = CallEvent.objects.filter(call__in=self.stranded, type="unconfirmed", source=CallEvent.Source.ENGINE)
+        reaped.filter(at__gt=soon - LEASE).update(at=F("at") - LEASE)
         Polling.objects.filter(calls__status=Status.UNCONFIRMED, next_read_at__gt=soon).update(next_read_at=soon)
         Polling.objects.filter(calls__in=awaited(), next_read_at__gt=soon).update(next_read_at=soon)
 
