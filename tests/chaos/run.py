@@ -294,7 +294,7 @@ class Run:
         from django.db.models import F
         from django.utils import timezone
 
-        from calls.actions.campaigns import LEASE
+        from calls.dialing.intents import LEASE
         from calls.models import CallEvent, Polling, Status
 
         soon = timezone.now()
