@@ -142,11 +142,12 @@ def shape(text: str) -> str:
 
 
 def plan(text: str) -> str:
-    """Return how PostgreSQL reads the tables of a statement."""
+    """Return how PostgreSQL reads the tables of a statement on a connection of the engine."""
     from django.db import Error, connection, transaction
 
     try:
         with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute(f"EXPLAIN {text}", None)
             lines = "\n".join(row[0] for row in cursor.fetchall())
     except Error as error:

@@ -39,11 +39,22 @@ settings.load_profile("quick")  # `--hypothesis-profile proof` overrides it
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, so that no worker is left with one while the others have nothing to do.
+    """Let each process begin with its share of the slow tests, so that none is left with one at the end.
 
-    pytest-django puts tests with real transactions last, and these are the slow ones.
+    pytest-django puts tests with real transactions last, and these are the slow ones. Each process gets one part of the
+    list, and takes from the end of another's when it has done its own.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    bounds = [len(items) * place // count for place in range(count + 1)]
+    items.clear()
+    for place in range(count):
+        items += slow[place::count]
+        taken = bounds[place + 1] - len(items)
+        items += others[:taken]
+        del others[:taken]
+    items += others
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +89,21 @@ def empty_tables() -> None:
             # Foreign keys need no check here, and the audit log is emptied with the rest.
             cursor.execute("SET LOCAL session_replication_role = replica")
         else:
-            append_only.remove()
+            unguard_the_audit_log()
         for table in set(tables) - SET_UP_BY_MIGRATE:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
         if connection.vendor != "postgresql":
             append_only.install()
     forget_hash_key()
+
+
+def unguard_the_audit_log() -> None:
+    """Remove the triggers that refuse changes of the audit log."""
+    on = " ON {}" if connections["default"].vendor == "postgresql" else ""
+    with connections["default"].cursor() as cursor:
+        for table, events in append_only.REFUSED.items():
+            for event in events:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {append_only.trigger_of(table, event)}{on.format(table)}")
 
 
 def examples(number: int, proof: int = 400) -> settings:

@@ -39,7 +39,6 @@ ON_SQLITE = {
     "tests/test_operations.py": "readiness asks the database itself",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
     "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
-    "tests/tenants/test_quick_times.py": "a new connection, whose times are read as Django reads them",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
     "tests/calls/test_batches.py": "answers in batches: statements for many rows, one writer",
     "tests/calls/test_counts.py": "counts are kept by triggers for each row",

@@ -30,7 +30,6 @@ COVERED_BY = {
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",
     "tenants/db/copying.py": "tests/campaigns/test_import_job.py",
     "tenants/db/counters.py": "tests/calls/test_counts.py",
-    "tenants/db/quick_times.py": "tests/tenants/test_quick_times.py",
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",
 }

@@ -17,9 +17,9 @@ from django.db import close_old_connections, connection, connections
 T = TypeVar("T")
 
 # The plan of a foreign key's check lives as long as the connection. One made while a table was nearly empty reads the
-# table whole, for each row, until the next ANALYZE: in the first minutes of a day, a call would cost twice as much.
+# table whole, for each row, until the next ANALYZE: in the first minutes of a day, a call would cost twice as much. And
+# compiling a plan takes longer than any statement of the engine.
 BY_INDEX = "-c enable_seqscan=off -c jit=off"
-REST = 5.0  # seconds without work after which a connection is checked before it is used again
 CLOSE_WITHIN = 5.0
 
 
@@ -35,11 +35,10 @@ class Database:
         self._threads = threads
         self._limits = {"statement_timeout": statement, "lock_timeout": lock}
         self._begun: dict[int, float] = {}  # when each thread began what it does now (monotonic), by its identifier
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"db-{name}", initializer=self._limit_statements)
-        self._mine = threading.local()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"db-{name}", initializer=self._set_options)
 
-    def _limit_statements(self) -> None:
-        """Give this thread's connection its limits. The connection is not open yet; each reconnect keeps them."""
+    def _set_options(self) -> None:
+        """Give this thread's connection its limits and plans. It is not open yet; each reconnect keeps them."""
         limits = " ".join(f"-c {name}={seconds * 1000}" for name, seconds in self._limits.items() if seconds)
         if connection.vendor == "postgresql":
             options = dict(connection.settings_dict.get("OPTIONS", {}))
@@ -57,19 +56,10 @@ class Database:
     def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         self._begun[threading.get_ident()] = time.monotonic()
         try:
-            return self._run_checked(work, *args, **kwargs)
+            close_old_connections()  # asks a connection that has rested; one in use costs no round trip
+            return work(*args, **kwargs)
         finally:
             del self._begun[threading.get_ident()]
-
-    def _run_checked(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        # Checking costs a round trip, so a connection that has just worked is used as it is. An error that the work
-        # itself has handled counts: the connection may be broken.
-        if connection.errors_occurred or time.monotonic() > getattr(self._mine, "good_until", 0.0):
-            close_old_connections()
-        self._mine.good_until = 0.0
-        found = work(*args, **kwargs)
-        self._mine.good_until = time.monotonic() + REST
-        return found
 
     def close(self, within: float = CLOSE_WITHIN) -> None:
         """Close the connections. A thread that hangs in a broken connection is left behind after `within` seconds."""

@@ -60,10 +60,6 @@ class ReadQueue:
     def waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    @property
-    def claimed(self) -> int:
-        return self.waiting + self._sent.total()
-
     def room(self, capacity: int) -> Room:
         """Return what may be claimed so that at most `capacity` reads are claimed."""
         claimed = self._sent + Counter({pk: len(reads) for pk, reads in self._waiting.items()})

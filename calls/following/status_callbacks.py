@@ -6,9 +6,11 @@ import hmac
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, still_read_with_id, with_provider_id
@@ -40,10 +42,10 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
 
     Return the HTTP status: 200 stored, 401 wrong signature, 404 unknown token, 429 too many for one token.
     """
-    call, account = _owner(provider, token, account_wide)
+    call, account, counted = _owner(provider, token, account_wide)
     if account is None:
         return 404
-    if call is not None and (getattr(call, "lately", None) or 0) >= RATE:
+    if counted >= RATE:
         return 429
     secret = str((account.credentials or {}).get("endpoint_secret", "")) if account_wide else ""
     verified = account.adapter.verify_callback(headers, body, timezone.now(), secret)
@@ -62,7 +64,7 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
 
 def note_too_long(provider: str, token: str) -> None:
     """Read a call now, because a callback to its token is too long to be stored. It may be the only one."""
-    call, _ = _owner(provider, token, account_wide=False)
+    call, *_ = _owner(provider, token, account_wide=False)
     if call is not None and not call.events.filter(type="callback", at__gt=timezone.now() - RATE_WINDOW).exists():
         _read_now(call.pk, f"A callback of more than {MAX_BODY // 1024} KiB was refused.")
 
@@ -70,18 +72,22 @@ def note_too_long(provider: str, token: str) -> None:
 _PRIVATE = {"authorization", "cookie", "proxy-authorization"}
 
 
-def _owner(provider: str, token: str, account_wide: bool) -> tuple[Call | None, ProviderAccount | None]:
-    """Return the call and the account of a token. An account-wide token has no call, an unknown token has neither."""
+def _owner(provider: str, token: str, account_wide: bool) -> tuple[Call | None, ProviderAccount | None, int]:
+    """Return the call and the account of a token, and how many callbacks count against its rate.
+
+    An account-wide token has no call, an unknown token has neither.
+    """
     if account_wide:
         account = ProviderAccount.objects.filter(provider=provider, hook_token=token).first()
-        return None, account if account and hmac.compare_digest(account.hook_token, token) else None
-    unread = Q(received_at__gt=timezone.now() - RATE_WINDOW) | Q(processed_at=None)
-    lately = ProviderCallback.objects.filter(unread, call=OuterRef("pk")).order_by().values("call")
+        return None, account if account and hmac.compare_digest(account.hook_token, token) else None, 0
+    counting = Q(received_at__gt=timezone.now() - RATE_WINDOW) | Q(processed_at=None)
+    found = ProviderCallback.objects.filter(counting, call=OuterRef("pk")).order_by().values("call")
+    counted = Coalesce(Subquery(found.annotate(n=Count("pk")).values("n")), 0)
     calls = Call.objects.select_related("account").filter(callback_token=token, account__provider=provider)
-    call = calls.annotate(lately=Subquery(lately.annotate(n=Count("pk")).values("n"))).first()
+    call: Any = calls.annotate(counted=counted).first()
     if call is None or not hmac.compare_digest(call.callback_token, token):
-        return None, None
-    return call, call.account
+        return None, None, 0
+    return call, call.account, call.counted
 
 
 def pending(limit: int = BATCH) -> list[int]:

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Self
 from django.db import models, transaction
 
 from providers.models import ProviderAccount
-from tenants.db.loaded import of_row
+from tenants.db.loaded import LoadedQuickly
 
 _CHANGING = ("next_read_at", "last_read_at", "reads", "read_errors", "retention_at")
 
 
-class Polling(models.Model):
+class Polling(LoadedQuickly):
     """The polling state of one call. The row exists as long as the call is read or searched for, and no longer.
 
     So the table stays as small as the number of calls that are followed. A call that is followed again gets a new row
@@ -44,8 +44,8 @@ class Polling(models.Model):
         return f"Polling {self.pk}"
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **_: Any) -> Self:
-        loaded = of_row(cls, db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **more: Any) -> Self:
+        loaded = super().from_db(db, field_names, values, **more)
         loaded._stored = loaded._values()
         return loaded
 
@@ -67,7 +67,7 @@ class Polling(models.Model):
         return {name: held[name] if name in held else getattr(self, name) for name in _CHANGING}
 
 
-class Polled(models.Model):
+class Polled(LoadedQuickly):
     """What a call has of its polling state. What is set here is stored by `save`, in the same transaction."""
 
     polling = models.ForeignKey(
@@ -86,8 +86,8 @@ class Polled(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **_: Any) -> Self:
-        loaded = of_row(cls, db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **more: Any) -> Self:
+        loaded = super().from_db(db, field_names, values, **more)
         loaded._stored_polling = loaded.__dict__.get("polling_id")
         return loaded
 

@@ -12,7 +12,7 @@ from campaigns.imports.columns import UnreadableFile, unique_header
 from campaigns.imports.file_format import format_of, unmarked_utf_16
 from campaigns.imports.own_files import own_file, own_targets
 from campaigns.imports.phone_headers import number_columns
-from campaigns.imports.rows import RejectedRow, read_rows
+from campaigns.imports.rows import BLANK_ROWS, RejectedRow, read_rows
 from campaigns.imports.workbooks.reading import Workbook, is_workbook
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
 
@@ -20,7 +20,7 @@ MAX_ROWS = 20_000
 MAX_BYTES = 10 * 1024 * 1024
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TOO_MANY = f"There are more than {MAX_ROWS:,} rows; split them and import the parts one by one. Nothing was listed."
-BLANK_ROWS = 100_000  # also if most of the rows are empty
+TOO_EMPTY = f"There are more than {BLANK_ROWS:,} rows, most of them empty; remove the empty rows. Nothing was listed."
 MAX_CELLS = 100_000  # of numbers, in all rows
 MAX_CHARACTERS = 8_000_000  # of these
 TOO_LARGE = "The file holds too many numbers; keep only the columns of numbers, or split it. Nothing was listed."
@@ -127,8 +127,10 @@ def _filled(records: Iterable[Record], columns: Sequence[int]) -> list[Filled]:
             rows.append((line, given, fault))
             kept += len(given)
             characters += sum(map(len, given.values()))
-        if len(rows) > MAX_ROWS or number > BLANK_ROWS:
+        if len(rows) > MAX_ROWS:
             raise UnreadableFile(TOO_MANY)
+        if number > BLANK_ROWS:
+            raise UnreadableFile(TOO_EMPTY)
         if kept > MAX_CELLS or characters > MAX_CHARACTERS:
             raise UnreadableFile(TOO_LARGE)
     return rows

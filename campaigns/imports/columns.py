@@ -18,6 +18,7 @@ from campaigns.imports.person_numbers import PhoneColumn, in_order
 from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
 from campaigns.imports.row_countries import country_columns, deciding
+from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
 CONSENT = ("consent_basis", "consent_at", "consent_evidence")
@@ -29,8 +30,6 @@ UNNAMED = re.compile(r"\(column \d+\)")
 NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
 # At the ends of a copied name, where nobody sees them. Within a name they may be part of its spelling.
 INVISIBLE = " \u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
-MAX_VARIABLES = 64
-MAX_VARIABLES_BYTES = 16 * 1024
 VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
 OTHER_COLUMNS = (VARIABLES, IGNORE)
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from campaigns.imports.columns import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactNumber
+from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 
 # What a file may say about a contact, one value each. A cell with a value replaces it.
 FIELDS = (

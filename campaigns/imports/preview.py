@@ -12,14 +12,13 @@ from typing import BinaryIO
 from campaigns.imports.columns import ColumnMapping, chosen_mapping
 from campaigns.imports.file_format import FileFormat
 from campaigns.imports.number_reading import ReadingOf
-from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows, undecided
+from campaigns.imports.rows import BLANK_ROWS, ContactRow, RejectedRow, contact_of, read_rows, undecided
 from campaigns.imports.value_notices import ValueNotices
 from campaigns.imports.zone_notices import ZoneNotices
 
 ROWS = 1_000
 BATCH = 1_000
 BYTES = 8 * 1024 * 1024  # the page must load quickly, however long the rows are
-BLANK_ROWS = 100_000  # also if the rows are blank
 SHOWN = 8
 REJECTED_SHOWN = 10
 REASONS = 20

@@ -14,8 +14,6 @@ from typing import BinaryIO, NamedTuple
 
 from campaigns.imports import own_files
 from campaigns.imports.columns import (
-    MAX_VARIABLES,
-    MAX_VARIABLES_BYTES,
     ColumnMapping,
     UnreadableFile,
     chosen_mapping,
@@ -37,11 +35,13 @@ from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
+from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, at_once, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
 __all__ = [
+    "BLANK_ROWS",
     "MAX_CELL",
     "MAX_LINE_BYTES",
     "SAMPLE_BYTES",
@@ -60,6 +60,8 @@ __all__ = [
     "read_rows",
     "sniff",
 ]
+
+BLANK_ROWS = 100_000  # a request reads no more rows, also if they are blank
 
 LABELS, LIMITS = ("name", "id", "language", "basis of the consent"), (200, 200, 35, MAX_BASIS)
 _limited = attrgetter("name", "external_id", "language", "consent_basis")

@@ -16,8 +16,7 @@ from django.db import transaction
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
 from campaigns.imports.options import Options
-from campaigns.imports.preview import BLANK_ROWS
-from campaigns.imports.rows import read_rows
+from campaigns.imports.rows import BLANK_ROWS, read_rows
 from campaigns.imports.stored_files import as_binary
 from campaigns.imports.workbooks.reading import is_workbook, rows_of
 from campaigns.models import ContactImport, ContactList

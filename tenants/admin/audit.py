@@ -51,13 +51,13 @@ class PeriodFilter(admin.SimpleListFilter):
         return list(DAYS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Find the last entry before the period by its key: there is no index of times, and keys rise with them."""
+        """Find the last entry before the period, and those after it by their keys, which rise with the times."""
         if self.value() is None:
             return queryset
         if self.value() not in DAYS:
             raise IncorrectLookupParameters(self.value())
         since = timezone.now() - timedelta(days=int(self.value() or 0))
-        before = AuditEntry.objects.filter(at__lt=since).order_by("-pk").values_list("pk", flat=True).first()
+        before = AuditEntry.objects.filter(at__lt=since).order_by("-at").values_list("pk", flat=True).first()
         return queryset.filter(pk__gt=before or 0)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 
-# Table -> what the database refuses. Erasing a person deletes personal values.
+# Table -> what the database refuses. Erasing a person deletes personal values. SQLite has no TRUNCATE.
 REFUSED = {
-    "tenants_auditentry": ("UPDATE", "DELETE"),
-    "tenants_auditseal": ("UPDATE", "DELETE"),
-    "tenants_auditpersonal": ("UPDATE",),
+    "tenants_auditentry": ("UPDATE", "DELETE", "TRUNCATE"),
+    "tenants_auditseal": ("UPDATE", "DELETE", "TRUNCATE"),
+    "tenants_auditpersonal": ("UPDATE", "TRUNCATE"),
 }
 MESSAGE = "the audit log is not changed"
 
@@ -26,33 +26,25 @@ def install(using: str = "default", **_: Any) -> None:
     connection = connections[using]
     if not set(REFUSED) <= set(connection.introspection.table_names()):
         return
-    with connection.cursor() as cursor:
+    with transaction.atomic(using), connection.cursor() as cursor:
         for statement in _statements(connection.vendor == "postgresql"):
             cursor.execute(statement)
+
+
+def trigger_of(table: str, event: str) -> str:
+    """Return the name of the trigger that refuses an event."""
+    return f"{table}_no_{event.lower()}"
 
 
 def _statements(postgresql: bool) -> list[str]:
     found = [_FUNCTION] if postgresql else []
     for table, events in REFUSED.items():
         for event in events:
-            name = f"{table}_no_{event.lower()}"
-            begins = f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW"
+            begins = f"{trigger_of(table, event)} BEFORE {event} ON {table} FOR EACH"
             if postgresql:
-                found += [
-                    f"DROP TRIGGER IF EXISTS {name} ON {table}",
-                    f"{begins} EXECUTE FUNCTION tenants_append_only()",
-                ]
-            else:
+                each = "STATEMENT" if event == "TRUNCATE" else "ROW"  # TRUNCATE runs no trigger for rows
+                found.append(f"CREATE OR REPLACE TRIGGER {begins} {each} EXECUTE FUNCTION tenants_append_only()")
+            elif event != "TRUNCATE":
                 refusal = f"BEGIN SELECT RAISE(ABORT, '{MESSAGE} ({table})'); END"
-                found += [f"DROP TRIGGER IF EXISTS {name}", f"{begins} {refusal}"]
+                found.append(f"CREATE TRIGGER IF NOT EXISTS {begins} ROW {refusal}")
     return found
-
-
-def remove(using: str = "default") -> None:
-    """Remove the triggers, for tests that empty the tables or play an intruder."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        for table, events in REFUSED.items():
-            for event in events:
-                on = f" ON {table}" if connection.vendor == "postgresql" else ""
-                cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_{event.lower()}{on}")

@@ -60,14 +60,13 @@ def insert(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, 
 
 
 def update(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, Any]], constants: Constants = (),
-           same: Sequence[str] = (), expected: Constants = ()) -> list[Any]:  # fmt: skip
-    """Update rows that exist, found by the key among the given columns. Return the keys of those that were written.
+           same: Sequence[str] = (), expected: Constants = (), ending: str = "") -> list[Any]:  # fmt: skip
+    """Update rows that exist, found by the key among the given columns. Return what the statement returns.
 
     `same`: names in the JSON objects of columns that are compared instead of set. `expected`: columns that must have a
-    value in the database.
+    value in the database. `ending`: as in `insert`.
     """
     values = dict(zip(given, _values(given), strict=True))
-    key: Any = model._meta.pk
     quote = connection.ops.quote_name
     compared = [name for name, field in given.items() if field.primary_key or name in same]
     sets = [f"{quote(field.column)} = {values[name]}" for name, field in given.items() if name not in compared]
@@ -76,12 +75,12 @@ def update(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, 
     conditions += [f"t.{quote(field.column)} = %s" for field, _ in expected]
     sql = (
         f"UPDATE {_quoted(model)} AS t SET {', '.join(sets)} FROM {_source(given)} "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} RETURNING {quote(key.column)}"
+        f"WHERE {' AND '.join(conditions)} {ending}"
     )
     with connection.cursor() as cursor:
         wanted = [value for _, value in expected]
         cursor.execute(sql, [*(value for _, value in constants), _encoded(rows), *wanted])
-        return list(cursor.fetchall())
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def names_of(*fields: Any) -> str:

@@ -39,7 +39,8 @@ def update_rows(
     given = {f"c{place}": column for place, column in enumerate([meta.pk, *columns, *guarded])}
     wanted = [(column, column.get_db_prep_value((where or {})[column.name], connection)) for column in expected]
     same = list(given)[1 + len(columns) :]
-    found = update(meta.model, given, _records(given, cells), same=same, expected=wanted)
+    ending = f"RETURNING {names_of(meta.pk)}"
+    found = update(meta.model, given, _records(given, cells), same=same, expected=wanted, ending=ending)
     return {row[0] for row in found}
 
 
@@ -100,7 +101,8 @@ def _insert(rows: Rows, unique: Any, ending: str) -> list[Any]:
 def _differ(column: Any, values: Sequence[Any]) -> bool:
     """Return whether the values of a column differ. In JSON 1, 1.0 and true do, which are equal in Python."""
     if isinstance(column, models.JSONField):
-        values = list(map(repr, values))
+        first = repr(values[0])
+        return any(repr(value) != first for value in values)
     return any(value != values[0] for value in values)
 
 

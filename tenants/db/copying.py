@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 from django.db import connection, models
 
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULL = "\\N"
 # The bits of a random UUID (RFC 9562, 5.4) that are not random.
-VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
-VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+_VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 
 
 def can_copy() -> bool:
@@ -41,7 +41,7 @@ def copy_new(model: type[models.Model], columns: Mapping[str, Sequence[Any]], sa
         elif field.attname in columns:
             given[field.column] = _texts(field, columns[field.attname])
         elif field.default is uuid.uuid4 and field.attname not in same:
-            given[field.column] = random_uuids(count)
+            given[field.column] = _random_uuids(count)
         else:
             (given[field.column],) = _texts(field, [same.get(field.attname, field.get_default())])
     lines = _lines(given)
@@ -72,30 +72,30 @@ def _lines(given: Mapping[str, Sequence[str] | str]) -> str:
 
 def _texts(field: Any, values: Sequence[Any]) -> list[str]:
     """Return the values of a column as COPY reads them."""
-    if isinstance(field, models.JSONField):
+    if type(field) is models.JSONField and field.encoder is None and None not in values:
         texts = [orjson.dumps(value).decode() for value in values]
-    elif isinstance(field, models.CharField | models.TextField) and None not in values:
+    elif type(field) in (models.CharField, models.TextField) and None not in values:
         texts = list(values)
     else:
-        return [_text(value) for value in values]
+        return [_text(field.get_db_prep_save(value, connection)) for value in values]
     found = "".join(texts)
     if "\\" in found or "\t" in found or "\n" in found or "\r" in found:
-        texts = [text.translate(ESCAPES) for text in texts]
+        texts = [text.translate(_ESCAPES) for text in texts]
     return texts
 
 
 def _text(value: Any) -> str:
     if value is None:
-        return NULL
+        return _NULL
     if isinstance(value, bool):
         return "t" if value else "f"
-    return value.isoformat() if isinstance(value, datetime) else str(value).translate(ESCAPES)
+    return value.isoformat() if isinstance(value, datetime) else str(value).translate(_ESCAPES)
 
 
-def random_uuids(count: int) -> list[str]:
+def _random_uuids(count: int) -> list[str]:
     """Return random UUIDs, as hexadecimal digits."""
     data = bytearray(os.urandom(16 * count))
-    data[6::16] = data[6::16].translate(VERSION)
-    data[8::16] = data[8::16].translate(VARIANT)
+    data[6::16] = data[6::16].translate(_VERSION)
+    data[8::16] = data[8::16].translate(_VARIANT)
     digits = data.hex()
     return [digits[at : at + 32] for at in range(0, 32 * count, 32)]

@@ -6,7 +6,7 @@ nobody listens to: values are set as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, Self, TypeVar
 
@@ -16,25 +16,21 @@ from django.db.models.base import ModelState
 M = TypeVar("M", bound=models.Model)
 
 
-def of_row(model: type[M], alias: str | None, names: Iterable[str], values: Iterable[Any]) -> M:
-    """Return what `Model.from_db` makes of a row: columns that are not named are deferred."""
-    made = model.__new__(model)
-    state = ModelState()
-    state.adding, state.db = False, alias
-    made.__dict__["_state"] = state
-    made.__dict__.update(zip(names, values, strict=True))
-    return made
-
-
 class LoadedQuickly(models.Model):
-    """A model whose rows are loaded by `of_row`."""
+    """A model whose rows are loaded quickly."""
 
     class Meta:
         abstract = True
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **_: Any) -> Self:
-        return of_row(cls, db, field_names, values)
+        """Return what `Model.from_db` makes of a row: columns that are not named are deferred."""
+        made = cls.__new__(cls)
+        state = ModelState()
+        state.adding, state.db = False, db
+        made.__dict__["_state"] = state
+        made.__dict__.update(zip(field_names, values, strict=True))
+        return made
 
 
 def like(model_row: M, **values: Any) -> M:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 
 _SHORTEST = len("2026-01-01 00:00:00+00")
@@ -23,9 +22,3 @@ class QuickLoader(BaseTzLoader):
             return datetime.fromisoformat(sent.decode())
         found: datetime | None = super().load(data)
         return found
-
-
-def use(sender: Any, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Let a new connection read times so. A receiver of `connection_created`."""
-    if connection.vendor == "postgresql" and connection.timezone is UTC:
-        connection.connection.adapters.register_loader("timestamptz", QuickLoader)

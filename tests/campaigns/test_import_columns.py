@@ -9,7 +9,6 @@ import pytest
 
 from campaigns.imports.columns import (
     IGNORE,
-    MAX_VARIABLES,
     ColumnMapping,
     chosen_mapping,
     explain,
@@ -19,6 +18,7 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import NotAMoment, read_moment
 from campaigns.imports.rows import RejectedRow, contact_of, read_rows, sniff
+from campaigns.models.contact import MAX_VARIABLES
 from tests.campaigns.reading import read
 
 A, B, C, D, E, F = (f"+3361234567{n}" for n in range(6))

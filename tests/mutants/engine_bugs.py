@@ -128,7 +128,7 @@ ENGINE_BUGS: tuple[Bug, ...] = (
     Bug(
         "a connection that broke is used again when the work handled the error",
         "A writer fails for ever after the database restarted, until its leases end.",
-        (Edit("calls/engine/database.py", "connection.errors_occurred or time", "time"),),
+        (Edit("calls/engine/database.py", "            close_old_connections()  #", "            #"),),
         (DATABASE + "test_a_connection_that_broke_is_replaced_for_the_next_work",),
         "PostgreSQL",
     ),
