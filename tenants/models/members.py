@@ -18,7 +18,7 @@ class Membership(models.Model):
     class Role(models.TextChoices):
         VIEWER = "viewer", "Viewer: sees contacts, campaigns, calls and results"
         OPERATOR = "operator", "Operator: starts calls and campaigns"
-        MANAGER = "manager", "Manager: changes everything except team members, API keys and webhooks"
+        MANAGER = "manager", "Manager: changes contacts, campaigns, accounts and rules"
         ADMIN = "admin", "Admin: changes everything"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
