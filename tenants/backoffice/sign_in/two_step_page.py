@@ -27,9 +27,7 @@ def view(request: HttpRequest) -> HttpResponse:
     offered = "" if active else second_factor.offered_secret(request, request.user)
     form = CodeForm(request, request.user, offered=offered)
     if request.method == "POST" and form.is_valid():
-        answer = _changed(request, user_id) if active else _confirmed(request, user_id, offered, form.step)
-        remember_browser(request, answer, request.user)  # what it was known by may have changed
-        return answer
+        return _changed(request, user_id) if active else _confirmed(request, user_id, offered, form.step)
     context = _active(request, user_id) if active else _set_up(request, offered)
     status = 429 if form.is_bound and must_wait(form) else 200
     return _page(request, "two_step.html", "Two-step sign-in", status, form=form, active=active, **context)
@@ -63,7 +61,9 @@ def _confirmed(request: HttpRequest, user_id: int, secret: str, step: int) -> Ht
         sign_in_log.note(request.user, "two_step_set_up")
     second_factor.mark_verified(request, user_id)
     del request.session[second_factor.OFFERED]
-    return _page(request, "recovery_codes.html", "Recovery codes", codes=codes)
+    page = _page(request, "recovery_codes.html", "Recovery codes", codes=codes)
+    remember_browser(request, page, request.user)  # the new app voided its cookie
+    return page
 
 
 def _changed(request: HttpRequest, user_id: int) -> HttpResponse:
@@ -79,7 +79,9 @@ def _changed(request: HttpRequest, user_id: int) -> HttpResponse:
             second_factor.remove(user_id)
             sign_in_log.note(request.user, "two_step_removed")
         messages.success(request, "Two-step sign-in is off. Your password alone signs you in.")
-    return redirect("two-step")
+    page = redirect("two-step")
+    remember_browser(request, page, request.user)  # without the app its cookie is void
+    return page
 
 
 two_step_page = admin.site.admin_view(view)
