@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('secret', tenants.db.encrypted_fields.EncryptedJSONField()),
-                ('confirmed_at', models.DateTimeField(null=True)),
+                ('confirmed_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('last_step', models.BigIntegerField(default=0)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='authenticator', to=settings.AUTH_USER_MODEL)),
             ],
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('viewer', 'Viewer: sees everything'), ('operator', 'Operator: starts calls and campaigns'), ('manager', 'Manager: changes everything except team members'), ('admin', 'Admin: changes everything')], default='viewer', max_length=8)),
+                ('role', models.CharField(choices=[('viewer', 'Viewer: sees contacts, campaigns, calls and results'), ('operator', 'Operator: starts calls and campaigns'), ('manager', 'Manager: changes contacts, campaigns, accounts and rules'), ('admin', 'Admin: changes everything')], default='viewer', max_length=8)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tenants.organization')),
             ],

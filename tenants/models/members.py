@@ -16,9 +16,9 @@ class Membership(models.Model):
     """The role of one team member in one organization."""
 
     class Role(models.TextChoices):
-        VIEWER = "viewer", "Viewer: sees everything"
+        VIEWER = "viewer", "Viewer: sees contacts, campaigns, calls and results"
         OPERATOR = "operator", "Operator: starts calls and campaigns"
-        MANAGER = "manager", "Manager: changes everything except team members"
+        MANAGER = "manager", "Manager: changes contacts, campaigns, accounts and rules"
         ADMIN = "admin", "Admin: changes everything"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")

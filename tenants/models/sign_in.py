@@ -51,7 +51,7 @@ class Authenticator(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="authenticator")
     secret = EncryptedJSONField()  # base32
-    confirmed_at = models.DateTimeField(null=True)  # with a first code; until then it is not asked for
+    confirmed_at = models.DateTimeField(default=utc_now)  # with a first code: until then there is no row
     last_step = models.BigIntegerField(default=0)  # of the last accepted code: a code is accepted once
 
     def __str__(self) -> str:

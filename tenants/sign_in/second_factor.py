@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 import time
+from typing import Any
 from urllib.parse import quote
 
 import segno
+from cryptography.fernet import InvalidToken
 from django.db import transaction
-from django.utils import timezone
+from django.http import HttpRequest
 from django_otp.oath import hotp
 
+from tenants.db.encrypted_fields import fernet
 from tenants.models import Authenticator, RecoveryCode
 from tenants.sign_in.sessions import end_sessions
 
-VERIFIED = "_second_factor"  # in the session's data: this session has shown a code
+VERIFIED = "_second_factor"  # in the session's data: of which authenticator this session has shown a code
+OFFERED = "_offered_secret"  # in the session's data: the secret that this session may turn on, encrypted
 STEP = 30  # seconds
 TOLERANCE = (0, -1, 1)  # steps: clocks differ
 DIGITS = 6
@@ -24,13 +29,38 @@ RECOVERY_CODES = 10
 
 
 def has_second_factor(user_id: int) -> bool:
-    return Authenticator.objects.filter(user_id=user_id, confirmed_at__isnull=False).exists()
+    return Authenticator.objects.filter(user_id=user_id).exists()
 
 
-def unconfirmed(user_id: int) -> Authenticator:
-    """Return the user's authenticator that waits for its first code. It gets a secret when it is first asked for."""
-    secret = base64.b32encode(secrets.token_bytes(20)).decode()
-    return Authenticator.objects.get_or_create(user_id=user_id, defaults={"secret": secret})[0]
+def mark_verified(request: HttpRequest, user_id: int) -> None:
+    """Note in the session that it has shown a code of the authenticator that the user has now."""
+    request.session[VERIFIED] = _mark(user_id)
+
+
+def is_verified(request: HttpRequest) -> bool:
+    """Return whether this session has shown a code of the authenticator that its user has now."""
+    shown = request.session.get(VERIFIED)
+    return bool(shown) and shown == _mark(int(request.user.pk or 0))
+
+
+def _mark(user_id: int) -> str:
+    return str(Authenticator.objects.filter(user_id=user_id).values_list("pk", flat=True).first() or "")
+
+
+def offered_secret(request: HttpRequest, user: Any) -> str:
+    """Return the secret that this session may turn on. Other sessions, and later passwords, are offered others.
+
+    Whoever has seen a secret in a session that has ended does not have the second factor that the owner sets up.
+    """
+    password = user.get_session_auth_hash()
+    try:
+        found = json.loads(fernet().decrypt(request.session.get(OFFERED, "").encode()))
+    except InvalidToken:
+        found = {}
+    if found.get("password") != password:
+        found = {"password": password, "secret": base64.b32encode(secrets.token_bytes(20)).decode()}
+        request.session[OFFERED] = fernet().encrypt(json.dumps(found).encode()).decode()
+    return str(found["secret"])
 
 
 def otpauth(username: str, secret: str) -> str:
@@ -45,21 +75,31 @@ def qr_code(text: str) -> str:
 
 def accept_code(user_id: int, text: str) -> bool:
     """Return whether the text is a code of the user's app for this moment. A code is accepted once."""
-    code = "".join(text.split())
     device = Authenticator.objects.filter(user_id=user_id).first()
-    if device is None or not (len(code) == DIGITS and code.isascii() and code.isdigit()):
+    step = step_of(str(device.secret), text) if device else None
+    if device is None or step is None:
         return False
-    key, now = base64.b32decode(str(device.secret)), int(time.time()) // STEP
-    for step in (now + drift for drift in TOLERANCE):
-        if secrets.compare_digest(f"{hotp(key, step, DIGITS):0{DIGITS}}", code):
-            newer = Authenticator.objects.filter(pk=device.pk, last_step__lt=step)
-            return newer.update(last_step=step) == 1
-    return False
+    return Authenticator.objects.filter(pk=device.pk, last_step__lt=step).update(last_step=step) == 1
 
 
-def confirm(user_id: int, session_key: str | None) -> list[str]:
-    """Ask for codes from now on, end the user's other sessions, and return the recovery codes."""
-    Authenticator.objects.filter(user_id=user_id).update(confirmed_at=timezone.now())
+def step_of(secret: str, text: str) -> int | None:
+    """Return the step in time that the text is the secret's code of. None: it is not one of this moment."""
+    code = "".join(text.split())
+    if not (len(code) == DIGITS and code.isascii() and code.isdigit()):
+        return None
+    key, now = base64.b32decode(secret), int(time.time()) // STEP
+    steps = (now + drift for drift in TOLERANCE)
+    return next((step for step in steps if secrets.compare_digest(f"{hotp(key, step, DIGITS):0{DIGITS}}", code)), None)
+
+
+def confirm(user_id: int, secret: str, step: int, session_key: str | None) -> list[str]:
+    """Ask for codes of the secret from now on, end the user's other sessions, and return the recovery codes.
+
+    Return no codes when another session of the user has just turned on its own secret: that one stays.
+    """
+    used = {"secret": secret, "last_step": step}
+    if not Authenticator.objects.get_or_create(user_id=user_id, defaults=used)[1]:
+        return []
     end_sessions(user_id, but=session_key)
     return new_recovery_codes(user_id)
 

@@ -39,7 +39,8 @@ PASSWORD_BY_USER = Limit("password-user", free=10, longest=MINUTE)  # over all a
 PASSWORD_BY_PLACE = Limit("password-place", free=5, longest=MINUTE)  # of one user from one address or known browser
 PASSWORD_BY_ADDRESS = Limit("password-address", free=50, longest=MINUTE)  # of all users from one address
 OLD_PASSWORD = Limit("old-password", free=5, longest=timedelta(minutes=15))
-CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # of a user, once the password was right
+CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # of a user at a known browser, or at all others
+CODE_BY_USER = Limit("code-user", free=20, longest=timedelta(minutes=15))  # at all known browsers together
 RESET_BY_ADDRESS = Limit("reset-address", free=10, longest=timedelta(minutes=15))
 RESET_BY_EMAIL = Limit("reset-email", free=3, longest=timedelta(minutes=15))
 RESET_TOKEN = Limit("reset-token", free=10, longest=timedelta(minutes=15))

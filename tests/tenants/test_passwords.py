@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import time_machine
@@ -13,9 +14,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from tenants.models import StaffSession
+from tenants.models import SecretTries, StaffSession
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user, is_in, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +96,7 @@ def test_wrong_old_passwords_are_limited(frozen: time_machine.Traveller) -> None
 
 @pytest.fixture
 def mailing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send e-mail, at once instead of in a thread."""
+    """Send e-mail, at once instead of in a thread, with the connection of the test."""
 
     class AtOnce:
         def __init__(self, target: Any, args: Any, **_: Any) -> None:
@@ -102,6 +105,7 @@ def mailing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.EMAIL_CONFIGURED, settings.DEFAULT_FROM_EMAIL = True, "calls@example.org"
     settings.PUBLIC_BASE_URL = "https://calls.example.org"
     monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.threading.Thread", AtOnce)
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.connection", Mock())
 
 
 def ask(email: str = OLGA, address: str = "192.0.2.1") -> Any:
@@ -143,6 +147,45 @@ def test_the_answer_does_not_tell_whether_a_team_member_has_the_address(mailing:
     answers = [ask(email) for email in (OLGA, "nobody@example.org", "gone@example.org")]
     assert len({(found.status_code, found["Location"], found.content) for found in answers}) == 1
     assert [message.to for message in mail.outbox] == [[OLGA]]
+
+
+def test_the_request_asks_the_database_the_same_whether_the_address_exists(
+    mailing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    class Later:
+        def __init__(self, target: Any, args: Any, **_: Any) -> None:
+            self.start = lambda: started.append((target, args))
+
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.threading.Thread", Later)
+    a_user()
+    asked = []
+    for email in (OLGA, "nobody@example.org"):
+        with CaptureQueriesContext(connection) as queries:
+            ask(email)
+        asked.append([re.sub(r"'[^']*'|[0-9]+", "", query["sql"]) for query in queries])
+        SecretTries.objects.all().delete()
+    assert asked[0] == asked[1] and not any("auth_user" in sql for sql in asked[0])
+    assert len(started) == 2 and not mail.outbox
+    threads = Mock()
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.connection", threads)
+    for target, args in started:
+        target(*args)
+    assert [message.to for message in mail.outbox] == [[OLGA]]
+    assert threads.close.call_count == 2
+
+
+def test_pages_and_mail_say_how_long_a_link_works_and_how_long_to_wait(
+    mailing: None, settings: Any, frozen: time_machine.Traveller
+) -> None:
+    settings.PASSWORD_RESET_TIMEOUT = 1800
+    a_user()
+    ask()
+    wrong = [Client().get(f"/admin/password-reset/MQ/abc-{number}/").content.decode() for number in range(12)]
+    for text in (mail.outbox[0].body, Client().get("/admin/password-reset/sent/").content.decode(), wrong[0]):
+        assert "30 minutes" in text and "an hour" not in text
+    assert "Try again in a second." in wrong[11]
 
 
 def test_requests_and_links_are_limited(mailing: None, frozen: time_machine.Traveller) -> None:

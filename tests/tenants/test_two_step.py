@@ -14,11 +14,12 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from tenants.models import AuditEntry, Authenticator, Membership, Organization, RecoveryCode
 from tenants.sign_in import second_factor
+from tenants.sign_in.known_browsers import known_browser
 from tests.conftest import KeyMaker
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user, code_at, is_in, sign_in
 
@@ -34,13 +35,19 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 def set_up(client: Client, clock: Any, user: User) -> tuple[str, list[str]]:
     """Set two-step sign-in up on its page. Return the secret and the recovery codes."""
-    page = client.get(PAGE).content.decode()
-    secret = str(Authenticator.objects.get(user=user).secret)
-    assert secret in page.replace(" ", "")
+    secret = offered(client)
+    assert not Authenticator.objects.filter(user=user).exists()
     answer = client.post(PAGE, {"code": code_at(secret, time.time())})
     codes = re.findall(r"^(?:<pre[^>]*>)?\s*((?:[a-z2-7]{4}-){3}[a-z2-7]{4})$", _pre(answer), re.M)
     clock.shift(30)
     return secret, codes
+
+
+def offered(client: Client) -> str:
+    """Return the secret that the page shows."""
+    found = re.search(r'class="tl-secret">([A-Z2-7 ]+)<', client.get(PAGE).content.decode())
+    assert found
+    return found[1].replace(" ", "")
 
 
 def _pre(answer: Any) -> str:
@@ -143,6 +150,100 @@ def test_a_thief_of_the_password_does_not_use_up_the_owners_tries_of_codes(clock
     assert owner.post(CODE_PAGE, {"code": code_at(secret, time.time())}).status_code == 302 and is_in(owner)
 
 
+def test_more_known_browsers_give_no_more_tries_of_codes(clock: Any) -> None:
+    user, owner = a_user(), Client()
+    sign_in(owner)
+    secret, _ = set_up(owner, clock, user)
+    browsers = [Client() for _ in range(8)]
+    for browser in browsers:
+        sign_in(browser)
+        browser.post(CODE_PAGE, {"code": code_at(secret, time.time())})
+        assert is_in(browser)
+        clock.shift(30)
+        browser.post("/admin/logout/")
+        sign_in(browser)
+    answers = [browser.post(CODE_PAGE, {"code": "00000"}).status_code for browser in browsers for _ in range(5)]
+    assert answers == [200] * 21 + [429] * 19
+    clock.shift(1)
+    again = [browser.post(CODE_PAGE, {"code": "00000"}).status_code for browser in browsers[4:]]
+    assert again.count(200) == 1, "they wait together"
+
+
+def test_a_new_password_and_a_new_app_void_the_cookies_of_known_browsers(clock: Any) -> None:
+    def known(client: Client) -> bool:
+        request = RequestFactory().get("/")
+        request.COOKIES["trunkline_browser"] = client.cookies["trunkline_browser"].value
+        return bool(known_browser(request, OLGA))
+
+    def new_password() -> None:
+        twice = {"new_password1": "another long river", "new_password2": "another long river"}
+        assert owner.post("/admin/password_change/", {"old_password": PASSWORD, **twice}).status_code == 302
+
+    user, owner, early, later = a_user(), Client(), Client(), Client()
+    for client in (owner, early):
+        sign_in(client)
+    assert known(owner) and known(early)
+    secret, _ = set_up(owner, clock, user)
+    assert known(owner) and not known(early)
+    sign_in(later)
+    later.post(CODE_PAGE, {"code": code_at(secret, time.time())})
+    assert known(later)
+    new_password()
+    assert known(owner) and not known(early) and not known(later)
+    second_factor.remove(user.pk)
+    assert not known(owner)
+
+
+def test_a_secret_that_another_session_or_an_earlier_password_saw_is_not_turned_on(clock: Any) -> None:
+    user, first, second = a_user(), Client(), Client()
+    sign_in(first)
+    sign_in(second)
+    seen = offered(first)
+    assert offered(first) == seen != offered(second)
+    assert second.post(PAGE, {"code": code_at(seen, time.time())}).status_code == 200
+    twice = {"new_password1": "another long river", "new_password2": "another long river"}
+    assert first.post("/admin/password_change/", {"old_password": PASSWORD, **twice}).status_code == 302
+    assert offered(first) != seen
+    first.post(PAGE, {"code": code_at(seen, time.time())})
+    assert not second_factor.has_second_factor(user.pk)
+    with pytest.raises(CommandError):  # who has only looked has nothing to reset
+        call_command("reset_two_step", OLGA)
+
+
+def test_of_two_sessions_that_turn_on_an_app_the_first_wins(clock: Any) -> None:
+    user = a_user()
+    assert second_factor.confirm(user.pk, "JBSWY3DPEHPK3PXP", 1, None)
+    assert second_factor.confirm(user.pk, "KRSXG5CTMVRXEZLU", 1, None) == []
+    assert Authenticator.objects.get(user=user).secret == "JBSWY3DPEHPK3PXP" and RecoveryCode.objects.count() == 10
+
+
+def test_a_session_is_verified_with_the_present_app_alone(clock: Any, organization: Organization) -> None:
+    user, client, other = a_user(), Client(), Client()
+    Membership.objects.create(user=user, organization=organization, role="admin")
+    client.force_login(user)
+    secret, _ = set_up(client, clock, user)
+    sign_in(other)
+    other.post(CODE_PAGE, {"code": code_at(secret, time.time())})
+    clock.shift(30)
+    client.post(PAGE, {"turn-off": "1", "code": code_at(secret, time.time())})
+    Organization.objects.update(two_step_required=True)
+    for session in (client, other):
+        assert session.get("/admin/")["Location"] == PAGE
+        assert session.get("/api/v1/organizations/").status_code == 403
+
+
+def test_whoever_has_to_set_it_up_can_still_sign_out_and_set_a_new_password(organization: Organization) -> None:
+    Organization.objects.update(two_step_required=True)
+    user, client = a_user(), Client()
+    Membership.objects.create(user=user, organization=organization, role="admin")
+    client.force_login(user)
+    for path in ("password-reset/", "password-reset/sent/", "password-reset/MQ/abc-1/", "two-step/", "jsi18n/"):
+        assert client.get(f"/admin/{path}").status_code == 200, path
+    for path in ("password-reset/else/", "password_change/", "nowhere/"):
+        assert client.get(f"/admin/{path}")["Location"] == PAGE, path
+    assert client.post("/admin/logout/").status_code == 200
+
+
 def test_secrets_are_stored_encrypted_and_recovery_codes_hashed(clock: Any) -> None:
     user, client = a_user(), Client()
     client.force_login(user)
@@ -160,8 +261,8 @@ def test_secrets_are_stored_encrypted_and_recovery_codes_hashed(clock: Any) -> N
 def test_the_page_offers_the_app_what_it_reads(clock: Any) -> None:
     user, client = a_user(), Client()
     client.force_login(user)
-    page = client.get(PAGE).content.decode()
-    secret = str(Authenticator.objects.get(user=user).secret)
+    secret, page = offered(client), client.get(PAGE).content.decode()
+    assert secret in page and secret not in str(client.session.load()), "it is shown until it is used, and encrypted"
     assert len(base64.b32decode(secret)) == 20
     link = f"otpauth://totp/Trunkline:olga%40example.org?secret={secret}&issuer=Trunkline"
     assert link in page.replace("&amp;", "&")

@@ -13,21 +13,29 @@ from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from tenants.sign_in import second_factor, sign_in_log, tries
-from tenants.sign_in.known_browsers import known_browser
-from tenants.sign_in.sign_in_limits import admit_password, password_was_right, password_was_wrong
+from tenants.sign_in.sign_in_limits import (
+    admit_code,
+    admit_password,
+    code_was_right,
+    password_was_right,
+    password_was_wrong,
+)
 
 WAIT = "wait"  # the code of the error
 INPUT = " ".join(BASE_INPUT_CLASSES)
 
 
+def span(seconds: int) -> str:
+    """Return a time to wait in words."""
+    if seconds < 120:
+        return f"{seconds} seconds" if seconds > 1 else "a second"
+    return f"{-(-seconds // 60)} minutes"
+
+
 def refuse_for(seconds: int) -> None:
     """Raise a ValidationError that says how long to wait, unless it is 0."""
     if seconds:
-        minutes = -(-seconds // 60)
-        span = f"{seconds} seconds" if seconds > 1 else "a second"
-        raise ValidationError(
-            f"Too many failed attempts. Try again in {span if seconds < 120 else f'{minutes} minutes'}.", code=WAIT
-        )
+        raise ValidationError(f"Too many failed attempts. Try again in {span(seconds)}.", code=WAIT)
 
 
 def must_wait(form: forms.BaseForm) -> bool:
@@ -63,28 +71,33 @@ class SignInForm(AuthenticationForm):
 
 
 class CodeForm(forms.Form):
-    """A code of the authenticator app, or a recovery code."""
+    """A code of the authenticator app, or a recovery code; of an app that is offered for set-up, its code alone."""
 
     code = forms.CharField(
         max_length=40,
         widget=forms.TextInput(attrs={"class": INPUT, "autocomplete": "one-time-code", "autofocus": ""}),
     )
 
-    def __init__(self, request: HttpRequest, user: Any, *, recovery: bool = True) -> None:
+    step: int = 0  # of the code of the offered app
+
+    def __init__(self, request: HttpRequest, user: Any, *, offered: str = "") -> None:
         super().__init__(request.POST if request.method == "POST" else None)
-        self.user, self.user_id, self.recovery = user, user.pk, recovery
-        self.browser = known_browser(request, user.get_username())  # a thief of the password has tries of their own
+        self.request, self.user, self.offered = request, user, offered
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        refuse_for(tries.admit(tries.CODE, self.user_id, self.browser))
-        if second_factor.accept_code(self.user_id, code) or (
-            self.recovery and second_factor.use_recovery_code(self.user_id, code)
-        ):
-            tries.succeeded(tries.CODE, self.user_id, self.browser)
+        refuse_for(admit_code(self.request, self.user))
+        if self._is_right(code):
+            code_was_right(self.request, self.user)
             return code
         sign_in_log.note(self.user, "code_refused")
         raise ValidationError("This code is not valid. Codes change every 30 seconds and work once.", code="invalid")
+
+    def _is_right(self, code: str) -> bool:
+        if self.offered:
+            self.step = second_factor.step_of(self.offered, code) or 0
+            return self.step > 0
+        return second_factor.accept_code(self.user.pk, code) or second_factor.use_recovery_code(self.user.pk, code)
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 
 from tenants.api.errors import shape
 from tenants.backoffice.roles import reach_of
-from tenants.sign_in.second_factor import VERIFIED
+from tenants.sign_in.second_factor import is_verified
 
 # Pages for a team member who still has to set up the second factor.
-ALWAYS_OPEN = ("two-step", "two-step-code", "admin:login", "admin:logout", "admin:jsi18n", "password-reset")
+ALWAYS_OPEN = {
+    *("two-step", "two-step-code", "sign-in", "admin:logout", "admin:jsi18n"),
+    *("password-reset", "password-reset-sent", "password-reset-new"),
+}
 
 
 class SessionActivityMiddleware:
@@ -41,10 +44,17 @@ class TwoStepMiddleware:
         with_key = bool(request.headers.get("Authorization", "").split())  # an empty one leaves the session in force
         if not pages and (with_key or not request.path.startswith("/api/")):
             return self.get_response(request)
-        if not request.user.is_authenticated or request.session.get(VERIFIED):
+        if not request.user.is_authenticated or not reach_of(request).two_step_required:
             return self.get_response(request)
-        if not reach_of(request).two_step_required or request.path in {reverse(name) for name in ALWAYS_OPEN}:
+        if is_verified(request) or _is_always_open(request.path_info):
             return self.get_response(request)
         if pages:
             return redirect("two-step")
         return JsonResponse(shape("Set up two-step sign-in first: your organization requires it."), status=403)
+
+
+def _is_always_open(path: str) -> bool:
+    try:
+        return resolve(path).view_name in ALWAYS_OPEN
+    except Resolver404:
+        return False

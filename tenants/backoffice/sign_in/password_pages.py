@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -28,11 +28,13 @@ from tenants.backoffice.sign_in.forms import (
     ResetRequestForm,
     must_wait,
     refuse_for,
+    span,
     users_to_reset,
 )
-from tenants.backoffice.sign_in.sign_in_pages import frame
+from tenants.backoffice.sign_in.sign_in_pages import frame, locked
 from tenants.client_address import client_network
 from tenants.sign_in import sign_in_log, tries
+from tenants.sign_in.known_browsers import remember_browser
 from tenants.sign_in.passwords import reset_tokens
 from tenants.sign_in.sessions import end_sessions
 
@@ -53,6 +55,7 @@ class OwnPasswordView(PasswordChangeView):
             response = super().form_valid(form)
             sign_in_log.note(form.user, "password_changed")
         end_sessions(form.user.pk, but=self.request.session.session_key)
+        remember_browser(self.request, response, form.user)  # the new password voided its cookie
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -72,31 +75,43 @@ def reset_request(request: HttpRequest) -> HttpResponse:
         except ValidationError as refused:
             form.add_error(None, refused)
         else:
-            _send_links(request, form.cleaned_data["email"])
+            _start_sending(request, form.cleaned_data["email"])
             return redirect("password-reset-sent")
     context = frame(request, "Reset password", form=form, configured=settings.EMAIL_CONFIGURED)
     status = 429 if form.is_bound and must_wait(form) else 200
     return TemplateResponse(request, "trunkline/sign_in/reset.html", context, status=status)
 
 
-def _send_links(request: HttpRequest, email: str) -> None:
-    """Send a link to each user of the address, in a thread: the time of the answer must not tell whether one exists."""
+def _start_sending(request: HttpRequest, email: str) -> None:
+    """Look for users of the address in a thread: the time of the answer must not tell whether one exists."""
     if tries.admit(tries.RESET_BY_EMAIL, email.lower()):
         return  # nobody's mailbox is flooded; the answer is the same
-    if sent := [_message(request, user) for user in users_to_reset(email)]:
-        threading.Thread(target=_send, args=[sent], name="password-reset", daemon=True).start()
-
-
-def _message(request: HttpRequest, user: Any) -> EmailMessage:
-    path = reverse("password-reset-new", args=[_uid(user), reset_tokens.make_token(user)])
     base = settings.PUBLIC_BASE_URL or request.build_absolute_uri("/")
-    minutes = settings.PASSWORD_RESET_TIMEOUT // 60
-    words = {"link": urljoin(base, path), "minutes": minutes, "user": user}
+    threading.Thread(target=_send_links, args=[email, base], name="password-reset", daemon=True).start()
+
+
+def _send_links(email: str, base: str) -> None:
+    """Send a link to each user of the address, and close the thread's connection to the database."""
+    try:
+        _send([_message(base, user) for user in users_to_reset(email)])
+    except DatabaseError as error:
+        logger.error("A password reset was not looked up: %s", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def _message(base: str, user: Any) -> EmailMessage:
+    path = reverse("password-reset-new", args=[_uid(user), reset_tokens.make_token(user)])
+    words = {"link": urljoin(base, path), "valid_for": _valid_for(), "user": user}
     return EmailMessage(
         subject="Set a new Trunkline password",
         body=render_to_string("trunkline/sign_in/reset_mail.txt", words),
         to=[user.email or user.get_username()],
     )
+
+
+def _valid_for() -> str:
+    return span(settings.PASSWORD_RESET_TIMEOUT)
 
 
 def _uid(user: Any) -> str:
@@ -112,7 +127,9 @@ def _send(sent: list[EmailMessage]) -> None:
 
 
 def reset_sent(request: HttpRequest) -> HttpResponse:
-    return TemplateResponse(request, "trunkline/sign_in/reset_sent.html", frame(request, "E-mail sent"))
+    return TemplateResponse(
+        request, "trunkline/sign_in/reset_sent.html", frame(request, "E-mail sent", valid_for=_valid_for())
+    )
 
 
 class NewPasswordView(PasswordResetConfirmView):
@@ -128,13 +145,11 @@ class NewPasswordView(PasswordResetConfirmView):
         response = super().dispatch(*args, **kwargs)
         if self.validlink or response.status_code == 302:
             return response
-        if tries.admit(tries.RESET_TOKEN, client_network(self.request)):
-            context = frame(self.request, "Try again later")
-            return TemplateResponse(self.request, "trunkline/sign_in/locked.html", context, status=429)
-        return response
+        wait = tries.admit(tries.RESET_TOKEN, client_network(self.request))
+        return locked(self.request, wait) if wait else response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**frame(self.request, "Set a new password"), **kwargs)
+        return super().get_context_data(**frame(self.request, "Set a new password", valid_for=_valid_for()), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():

@@ -6,6 +6,7 @@ import secrets
 import time
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.views import LoginView
@@ -16,10 +17,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait
+from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait, span
 from tenants.sign_in import sign_in_log
 from tenants.sign_in.known_browsers import remember_browser
-from tenants.sign_in.second_factor import VERIFIED, has_second_factor
+from tenants.sign_in.second_factor import has_second_factor, mark_verified
 
 PENDING = "_pending_sign_in"  # in the session: whose password was right, and when
 PENDING_FOR = 300  # seconds
@@ -100,13 +101,18 @@ def finished(request: HttpRequest, user: Any, to: str, *, verified: bool = False
     login(request, user)
     sign_in_log.note(user, "signed_in", two_step=verified)
     if verified:
-        request.session[VERIFIED] = True
+        mark_verified(request, user.pk)
     response = redirect(to)
-    remember_browser(request, response, user.get_username())
+    remember_browser(request, response, user)
     return response
 
 
 def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
     """Return the page for an address from which too many passwords of one user were wrong (django-axes calls it)."""
-    context = frame(request, "Try again later")
+    return locked(request, int(settings.AXES_COOLOFF_TIME * 3600))
+
+
+def locked(request: HttpRequest, seconds: int) -> HttpResponse:
+    """Return the page that says how long to wait."""
+    context = frame(request, "Try again later", wait=span(seconds))
     return render(request, "trunkline/sign_in/locked.html", context, status=429)
