@@ -20,6 +20,10 @@ from tenants.masking import masked
 NAMES = ("name", "label", "e164", "filename", "description", "username")  # columns that name an object
 
 
+# How actions name objects of a model, where it is not the model's name.
+KINDS = {"apikey": "api_key", "webhookendpoint": "webhook_endpoint"}
+
+
 @dataclass
 class Facts:
     """Values by field. `personal` values can be erased later."""
@@ -60,6 +64,12 @@ def audited(instance: models.Model, names: Iterable[str]) -> list[str]:
 def differences(before: Facts, after: Facts) -> Facts:
     """Return the fields whose values differ, each with the value before and the value after."""
     return Facts(_pairs(before.plain, after.plain), _pairs(before.personal, after.personal))
+
+
+def kind_of(model: models.Model | type[models.Model]) -> str:
+    """Return how actions name objects of a model: pages and the API alike."""
+    name = str(model._meta.model_name)
+    return KINDS.get(name, name)
 
 
 def object_name(instance: models.Model) -> str:

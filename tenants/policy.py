@@ -104,6 +104,7 @@ COMMANDS = {
     "import_contacts": Action.IMPORT,
     **dict.fromkeys(
         (
+            "changepassword",
             "check_zones",
             "cluster",
             "createsuperuser",

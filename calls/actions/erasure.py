@@ -14,7 +14,8 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Value
+from django.db.models.functions import Replace
 from django.utils import timezone
 
 from calls.actions import recipients
@@ -22,7 +23,17 @@ from calls.actions.campaigns import may_delete
 from calls.actions.quiescing import IllegalTransition
 from calls.gate.facts import A_DAY
 from calls.gate.history import HISTORY
-from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
+from calls.models import (
+    OPEN,
+    Call,
+    CallBack,
+    CallEvent,
+    ProviderCallback,
+    StaffDecision,
+    Status,
+    WebhookDelivery,
+    new_token,
+)
 from calls.outcomes import staff_decisions, unknown_words
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
@@ -166,6 +177,10 @@ def _forget_calls(contact: Contact) -> None:
     events = CallEvent.objects.filter(call__in=calls)
     events.exclude(source__in=WITHOUT_NAMES).update(detail="")
     events.update(raw=b"", raw_size=0)
+    for pk, reason in StaffDecision.objects.filter(call__in=calls).exclude(reason="").values_list("call", "reason"):
+        typed = events.filter(call=pk, source=CallEvent.Source.STAFF)
+        typed.update(detail=Replace("detail", Value(reason)))
+    StaffDecision.objects.filter(call__in=calls).update(reason="")
     CallBack.objects.filter(contact=contact).update(note="")
     unknown_words.forget(list(calls.values_list("uuid", flat=True)))
     calls.update(**PERSONAL, settle_until=None)
@@ -189,6 +204,7 @@ def _forget_texts(contact: Contact) -> None:
     Alert.objects.filter(organization=contact.organization_id, subject__in=callbacks).update(
         message="A scheduled callback was missed. The contact is erased."
     )
-    audit_log.forget(contact.organization_id, [str(contact.uuid), *callbacks])
+    calls = [str(uuid) for uuid in Call.objects.filter(contact=contact).values_list("uuid", flat=True)]
+    audit_log.forget(contact.organization_id, [str(contact.uuid), *callbacks, *calls])
     kind = ContentType.objects.get_for_model(Contact)
     LogEntry.objects.filter(content_type=kind, object_id=str(contact.pk)).update(object_repr="Erased contact")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import django_filters
@@ -95,8 +95,6 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         "rotate_secret": Action.ROTATE_SECRET,
         **dict.fromkeys(("test", "replay_held"), Action.REPLAY_WEBHOOK),
     }
-
-    audited_as = "webhook_endpoint"
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "show_secret": self.action == "create"}
@@ -226,24 +224,26 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
             self.reach.require(Action.REPLAY_WEBHOOK, endpoint.organization)
         homes = Organization.objects.filter(pk__in=self.reach.where(Action.REPLAY_WEBHOOK), is_active=True)
         with transaction.atomic():
-            count = maintenance.replay_range(
+            counts = maintenance.replay_range(
                 WebhookDelivery.objects.filter(organization__in=homes),
                 [given["status"]] if "status" in given else [DeliveryStatus.FAILED, DeliveryStatus.HELD],
                 given["created_after"],
                 given["created_before"],
                 endpoint,
             )
-            self._note_range([endpoint.organization] if endpoint else homes, count, given)
-        return _replayed(count)
+            self._note_range(counts, given)
+        return _replayed(sum(counts.values()))
 
-    def _note_range(self, homes: Iterable[Organization], count: int, given: Mapping[str, Any]) -> None:
-        """Record the range in each organization whose deliveries it may have met."""
-        detail = {name: given[name] for name in ("created_after", "created_before")} | {"deliveries": count}
-        for home in homes:
-            audit_log.record(
+    def _note_range(self, counts: Mapping[int, int], given: Mapping[str, Any]) -> None:
+        """Record in each organization how many of its deliveries are sent again."""
+        span = {name: given[name] for name in ("created_after", "created_before")}
+        audit_log.record_many(
+            audit_log.entry(
                 home,
                 actor=self.reach.actor,
                 action="webhookdelivery.replayed",
                 subject="webhook deliveries",
-                detail=detail,
+                detail={**span, "deliveries": count},
             )
+            for home, count in counts.items()
+        )

@@ -117,7 +117,7 @@ def end(pk: int, *, actor: str, reason: str) -> bool:
 
 def _audit(call: Call, what: str, actor: str, reason: str) -> None:
     audit_log.record(
-        call.organization_id, actor=actor, action=f"call.{what}", subject=str(call.uuid), detail={"reason": reason}
+        call.organization_id, actor=actor, action=f"call.{what}", subject=str(call.uuid), personal={"reason": reason}
     )
 
 

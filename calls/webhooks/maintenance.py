@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -42,15 +43,19 @@ def replay_range(
     after: datetime,
     before: datetime,
     endpoint: WebhookEndpoint | None = None,
-) -> int:
-    """Send again the deliveries with one of these statuses that were created in a time range. Return how many.
+) -> Mapping[int, int]:
+    """Send again the deliveries with one of these statuses that were created in a time range, in a transaction.
 
-    At most REPLAYED_AT_ONCE, the oldest first. Deliveries to endpoints that are switched off are left out.
+    Return how many of each organization, by its key, where there are any. At most REPLAYED_AT_ONCE, the oldest first.
+    Deliveries to endpoints that are switched off are left out.
     """
     found = deliveries.filter(status__in=statuses, created_at__gte=after, created_at__lt=before)
     found = found.exclude(endpoint__is_active=False)
     found = found.filter(endpoint=endpoint) if endpoint else found
-    return _requeue(found.order_by("pk")[:REPLAYED_AT_ONCE])
+    chosen = _idle(found.order_by("pk")[:REPLAYED_AT_ONCE]).order_by("pk").select_for_update()
+    homes = dict(chosen.values_list("pk", "organization"))
+    _requeue(WebhookDelivery.objects.filter(pk__in=homes))
+    return Counter(homes.values())
 
 
 def replay_held(endpoint: WebhookEndpoint) -> int:
@@ -74,11 +79,14 @@ def _require_active(endpoint: WebhookEndpoint) -> None:
 
 
 def _requeue(found: QuerySet[WebhookDelivery]) -> int:
-    # A delivery that is on the wire now is left alone.
-    idle = WebhookDelivery.objects.filter(pk__in=found.values("pk"), slot=None)
-    return idle.update(
+    return _idle(found).update(
         status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=timezone.now(), delivered_at=None, last_error=""
     )
+
+
+def _idle(found: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+    """Leave out what is on the wire now."""
+    return WebhookDelivery.objects.filter(pk__in=found.values("pk"), slot=None)
 
 
 def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:

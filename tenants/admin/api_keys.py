@@ -165,7 +165,7 @@ class ApiKeyAdmin(ScopedAdmin):
         )
         obj.__dict__.update(row.__dict__)
         request._new_key = key  # type: ignore[attr-defined]
-        self.audit(request, row, "added", {"name": row.name, "scopes": row.scopes, "owner": row.owner})
+        self.audit(request, row, "create", {"name": row.name, "scopes": row.scopes, "owner": row.owner})
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: Any = None) -> HttpResponse:
         return shown_once(self, request, "New API key", request._new_key, self.url("changelist"))  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
@@ -38,9 +39,10 @@ class OrganizationForm(ConflictCheckedForm):
 
 
 def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> HttpResponse:
-    obj.rotate_webhook_secret()
     page = page_of(Organization)
-    page.audit(request, obj, "webhook_secret_rotated")
+    with transaction.atomic():
+        obj.rotate_webhook_secret()
+        page.audit(request, obj, "webhook_secret_rotated")
     return shown_once(page, request, "New webhook secret", str(obj.webhook_secret), page.url("change", obj.pk))
 
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -61,12 +62,13 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Change another user's password. All sessions of the user end."""
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == 302:
-            current = request.session.session_key if str(request.user.pk) == id else None
-            end_sessions(int(id), but=current)
-            user = User.objects.get(pk=id)
-            self.audit(request, user, "password_changed")
+        with transaction.atomic():
+            response = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and response.status_code == 302:
+                current = request.session.session_key if str(request.user.pk) == id else None
+                end_sessions(int(id), but=current)
+                user = User.objects.get(pk=id)
+                self.audit(request, user, "password_changed")
         return response
 
     @admin.display(description=SIGN_IN, ordering="username")

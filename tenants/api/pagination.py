@@ -37,7 +37,7 @@ def _class_of(queryset: Any, owner: str) -> type[models.QuerySet[Any]]:
     return type(f"{queryset.__name__}Of{owner.title()}", (_OfOneOwner, queryset), {"owner": f"{owner}_id"})
 
 
-def of_one(rows: Any, owner: str, key: int) -> Any:
+def of_one(rows: Any, owner: str, key: int | models.OuterRef) -> Any:
     """Return the rows of one owner, for pages in the order of their keys. `owner`: a foreign key of the model.
 
     There must be an index of the owner and the descending key. Do not use it together with filters that have an index

@@ -193,7 +193,7 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
     def _audit(
         self, found: M, what: str, detail: Mapping[str, Any], changes: audit_changes.Facts | None = None
     ) -> None:
-        kind = self.audited_as or found._meta.model_name
+        kind = self.audited_as or audit_changes.kind_of(found)
         audit_changes.record(
             self.organization_of(found),
             found,

@@ -30,7 +30,7 @@ class AuditedPages(ModelAdmin):
             self.organization_id_of(obj),
             obj,
             actor=reach_of(request).actor,
-            action=f"{self.opts.model_name}.{action}",
+            action=f"{audit_changes.kind_of(self.model)}.{action}",
             detail=detail or {},
             changes=changes,
         )

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
-from tenants import audit_log
+from tenants import audit_changes, audit_log
 from tenants.api.fields import utc_text
 from tenants.audit_origin import Origin, acting, current_origin
 from tenants.backoffice.audited_pages import AuditedPages
@@ -127,7 +127,7 @@ class ExportedList(AuditedPages):
         audit_log.record(
             organization_id,
             actor=actor,
-            action=f"{self.opts.model_name}.exported",
+            action=f"{audit_changes.kind_of(self.model)}.exported",
             subject=str(self.opts.verbose_name_plural),
             detail={"filters": sorted(set(request.GET) - set(NOT_FILTERS))},
         )

@@ -174,6 +174,22 @@ def test_a_range_is_replayed(
     ]
 
 
+def test_each_organization_learns_how_many_of_its_own_are_sent_again(
+    organization: Organization, sister: Organization, client_for: KeyMaker
+) -> None:
+    api = client_for(tenant=organization.tenant)
+    for home, many in ((organization, 2), (sister, 1)):
+        endpoint = WebhookEndpoint.objects.create(organization=home, url=URL)
+        for _ in range(many):
+            a_delivery(endpoint, status=D.FAILED)
+    Organization.objects.create(tenant=organization.tenant, name="Without any")
+    span = {"created_after": "2020-01-01T00:00:00Z", "created_before": "2100-01-01T00:00:00Z"}
+    assert [api.post(f"{DELIVERIES}replay/", span).json()["replayed"] for _ in range(2)] == [3, 0]
+    entries = AuditEntry.objects.filter(action="webhookdelivery.replayed").order_by("organization")
+    found = [(entry.organization_id, entry.detail["deliveries"]) for entry in entries]
+    assert found == [(organization.pk, 2), (sister.pk, 1)]
+
+
 def test_a_range_needs_its_ends_its_scope_and_an_endpoint_one_can_see(
     api: ApiClient, client_for: KeyMaker, organization: Organization, stranger: Organization
 ) -> None:

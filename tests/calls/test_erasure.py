@@ -23,13 +23,14 @@ from calls.actions.quiescing import IllegalTransition
 from calls.dialing import enqueueing, placing
 from calls.gate import facts as fact_sheet
 from calls.models import Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery
-from calls.outcomes import recording
+from calls.outcomes import recording, staff_decisions
 from calls.reports import evidence_csv, transcripts
 from campaigns import launching
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Reading
+from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookEndpoint
 from tests.calls import support
@@ -110,6 +111,22 @@ def test_who_is_erased_is_found_in_no_table(person: Contact) -> None:
     erase(person)
     kept = everything_kept()
     assert {word: [line for line in kept.splitlines() if word in line] for word in SECRETS if word in kept} == {}
+
+
+def test_what_somebody_wrote_about_a_call_is_erased(recipient: Recipient, number: PhoneNumber) -> None:
+    enqueueing.feed(recipient.campaign_id)
+    [claim] = placing.claim(number.account_id)
+    placing.record(claim, MayBeRinging("?"))
+    staff_decisions.release(claim.call.pk, actor="olga", reason=f"{NAME} told me")
+    kept = everything_kept()
+    for table in ("AuditPersonal.value", "StaffDecision.reason", "CallEvent.detail"):
+        assert [line for line in kept.splitlines() if line.startswith(table) and NAME in line], table
+    assert not [line for line in kept.splitlines() if line.startswith("AuditEntry.") and NAME in line]
+    Call.objects.update(polling=None)  # nothing is awaited any more
+    erase(recipient.contact)
+    assert NAME not in everything_kept()
+    assert CallEvent.objects.filter(detail="olga: it was not placed. ").count() == 1
+    assert "reason" in AuditEntry.objects.get(action="call.release").commitments
 
 
 def test_systems_are_told_how_it_ended_and_not_of_whom(recipient: Recipient, number: PhoneNumber) -> None:

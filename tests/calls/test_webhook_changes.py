@@ -238,7 +238,8 @@ def test_what_was_missed_is_sent_by_hand(
         assert button in manager.get(page).content.decode()
         assert sign_in(organization, "operator").post(button).status_code == 404
         assert "2 held deliveries are sent now" in manager.post(button, follow=True).content.decode()
-        assert AuditEntry.objects.filter(action="webhookendpoint.replayed_held").count() == 1
+        sent = AuditEntry.objects.filter(action="webhook_endpoint.replayed_held").order_by("pk")
+        assert [(entry.channel, entry.detail["deliveries"]) for entry in sent] == [("api", 2), ("page", 2)]
         monkeypatch.setattr(maintenance, "REPLAYED_AT_ONCE", 10)
         span = {"created_after": "2020-01-01T00:00:00Z", "created_before": "2100-01-01T00:00:00Z"}
         assert api.post(f"{DELIVERIES}replay/", {**span, "status": "failed"}).json()["replayed"] == 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
+from calls.admin.records import webhooks
 from calls.models import WebhookDelivery
 from calls.webhooks import outbox
 from providers.models import Assistant, PhoneNumber
-from tenants.models import AuditEntry, Organization, WebhookEndpoint
+from tenants.models import AuditEntry, Membership, Organization, WebhookEndpoint
 from tests.calls.test_api_calls import a_call
 from tests.test_admin import SignIn, sign_in
 
@@ -80,3 +84,25 @@ def test_no_page_shows_an_endpoints_secret(
         assert answer.status_code == 200
         assert "https://crm.example.org/hook" in answer.content.decode()
         assert endpoint.secret not in answer.content.decode()
+
+
+def test_a_search_reads_the_latest_deliveries_of_ones_own_organizations(
+    sign_in: SignIn, organization: Organization, stranger: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "SEARCHED_LATEST", 3)
+    for home, event in (
+        *[(organization, "call.ended")] * 2,
+        *[(organization, "call.placed")] * 2,
+        *[(stranger, "call.ended")] * 9,
+    ):
+        WebhookDelivery.objects.create(organization=home, url="https://a.example", host="a.example", event=event)
+    page = reverse("admin:calls_webhookdelivery_changelist")
+
+    def count(client: Any, term: str) -> int:
+        return int(client.get(page, {"q": term}).context_data["cl"].result_count)
+
+    own = sign_in(organization, "manager")
+    assert [count(own, term) for term in ("call.ended", "call.placed")] == [1, 2]
+    Membership.objects.create(user=User.objects.get(), organization=stranger, role="manager")
+    assert [count(own, term) for term in ("call.ended", "call.placed")] == [4, 2]
+    assert [count(sign_in(), "call.ended")] == [3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +13,28 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
+from calls.models import WebhookDelivery
 from campaigns.models import Campaign, Contact, ContactList, DoNotCall
-from providers.models import Assistant, PhoneNumber
+from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants import audit_log
-from tenants.models import AuditEntry, AuditPersonal, Membership, Organization, WebhookEndpoint
+from tenants.models import (
+    ApiKey,
+    AuditEntry,
+    AuditPersonal,
+    Authenticator,
+    Membership,
+    Organization,
+    WebhookEndpoint,
+)
 from tests.conftest import ApiClient, undone
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user, sign_in
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 SECRET = "sk-canary-7731"
+NEW = "quiet-lantern-4417-orbit"
 
 
 @pytest.fixture
@@ -186,12 +199,86 @@ def test_signing_in_and_failing_to_are_recorded(client: Client) -> None:
     assert "hunter2" not in json.dumps(list(AuditEntry.objects.values("actor", "subject", "detail")))
 
 
-def test_a_command_leaves_one_entry(organization: Organization, tmp_path: Path) -> None:
+def test_each_command_leaves_one_entry(
+    organization: Organization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: Any
+) -> None:
     file = tmp_path / "people.csv"
     file.write_text("phone,name\n" + "".join(f"+336123456{n:02},N{n}\n" for n in range(30)))
-    call_command("import_contacts", str(file), "--organization", str(organization.uuid), "--list", "People")
-    entry = the_only_entry()
-    assert (entry.action, entry.actor, entry.channel) == ("contactlist.import_started", "command line", "command")
+    home = str(organization.uuid)
+    a_user()
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", NEW)
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": NEW)
+    Authenticator.objects.create(
+        user=a_user("otto@example.org"), secret="JBSWY3DPEHPK3PXP", confirmed_at=timezone.now()
+    )
+    commands: list[tuple[list[str], str]] = [
+        (["import_contacts", str(file), "--organization", home, "--list", "People"], "contactlist.import_started"),
+        (["create_organization", "Beta"], "organization.added"),
+        (["create_user", "eva@example.org", "--organization", home, "--role", "viewer"], "user.create"),
+        (["create_api_key", "--organization", home, "--scopes", "read", "--name", "CRM"], "api_key.create"),
+        (["createsuperuser", "--username", "root", "--email", "root@example.org", "--noinput"], "user.added"),
+        (["changepassword", OLGA], "user.password_changed"),
+        (["reset_two_step", "otto@example.org"], "user.two_step_reset"),
+        (["rotate_field_keys"], "field_keys.rotate"),
+    ]
+    for (name, *words), action in commands:
+        with subtests.test(name), undone():
+            call_command(name, *words, stdout=io.StringIO())
+            entry = the_only_entry()
+            assert (entry.action, entry.actor, entry.channel) == (action, "command line", "command")
+    # A refused entry leaves nothing of the change.
+    monkeypatch.setattr(audit_log, "record", refuse)
+    for (name, *words), _ in commands[3:7]:
+        with subtests.test(f"{name}, not recorded"), undone():
+            before = list(User.objects.order_by("pk").values_list("username", "password"))
+            with pytest.raises(Refused):
+                call_command(name, *words, stdout=io.StringIO())
+            assert list(User.objects.order_by("pk").values_list("username", "password")) == before
+            assert not ApiKey.objects.exists()
+
+
+class Refused(Exception):
+    pass
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise Refused
+
+
+def test_a_button_whose_entry_fails_does_nothing(
+    things: dict[str, Any], monkeypatch: pytest.MonkeyPatch, subtests: Any
+) -> None:
+    root = Client()
+    root.force_login(User.objects.create_superuser("root"))
+    hook, account, user = things["webhook-endpoints"], things["provider-accounts"], a_user()
+    ProviderAccount.objects.filter(pk=account.pk).update(blocked_at=timezone.now(), blocked_code="x")
+    held = WebhookDelivery.objects.create(
+        organization=hook.organization, endpoint=hook, url=hook.url, host="example.org", event="e", status="held"
+    )
+    monkeypatch.setattr(audit_log, "record", refuse)
+    two = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    for path, sent in {
+        f"tenants/organization/{things['organizations'].pk}/do/rotate-webhook-secret/": {},
+        f"tenants/webhookendpoint/{hook.pk}/do/replay-held/": {},
+        f"calls/webhookdelivery/{held.pk}/do/replay/": {},
+        f"providers/provideraccount/{account.pk}/do/unblock/": {},
+        f"campaigns/campaign/{things['campaigns'].pk}/do/copy/": {},
+        f"auth/user/{user.pk}/password/": two,
+    }.items():
+        with subtests.test(path), undone():
+            rows = [*(things[name] for name in ("organizations", "provider-accounts")), held, user]
+            before = [type(row).objects.filter(pk=row.pk).values().get() for row in rows]
+            with pytest.raises(Refused):
+                root.post(f"/admin/{path}", sent)
+            assert [type(row).objects.filter(pk=row.pk).values().get() for row in rows] == before
+            assert Campaign.objects.count() == 1
+
+
+def test_pages_and_the_api_name_an_action_alike(owner: Client, things: dict[str, Any]) -> None:
+    owner.post("/admin/tenants/apikey/add/", {"name": "CRM", "scope": "read", "owner": "maker"})
+    b"".join(owner.get("/admin/tenants/webhookendpoint/export.csv").streaming_content)  # type: ignore[attr-defined]
+    found = list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
+    assert found == ["api_key.create", "webhook_endpoint.exported"]
 
 
 def test_long_texts_are_cut(organization: Organization) -> None:

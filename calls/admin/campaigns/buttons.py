@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -74,8 +75,9 @@ def _run(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, A
 
 def _copy(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> HttpResponse:
     page = page_of(Campaign)
-    draft = copy_of(obj, timezone.now())
-    page.audit(request, draft, "added", {"copy_of": str(obj.uuid)})
+    with transaction.atomic():
+        draft = copy_of(obj, timezone.now())
+        page.audit(request, draft, "added", {"copy_of": str(obj.uuid)})
     messages.success(request, f"“{draft.name}” is a draft. Review its steps; it calls nobody until you start it.")
     return redirect(page.url("whom", draft.pk))
 

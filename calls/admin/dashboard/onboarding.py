@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -115,9 +116,10 @@ def sandbox_view(request: HttpRequest) -> HttpResponse:
 
 
 def _create(request: HttpRequest, organization: Organization) -> None:
-    assistant = sample.set_up(organization, sample.ALLOMIA, sample.ADDRESS)
-    for row in (assistant.account, assistant, assistant.account.phone_numbers.get()):
-        page_of(type(row)).audit(request, row, "added", {"sandbox": True})
+    with transaction.atomic():
+        assistant = sample.set_up(organization, sample.ALLOMIA, sample.ADDRESS)
+        for row in (assistant.account, assistant, assistant.account.phone_numbers.get()):
+            page_of(type(row)).audit(request, row, "added", {"sandbox": True})
     messages.success(
         request,
         f"{organization.name} has the provider account “{assistant.account}”, an assistant and a caller number.",

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
@@ -14,6 +15,7 @@ from unfold.decorators import display
 from calls.admin.records.records import RecordAdmin
 from calls.models import Call, WebhookDelivery
 from calls.webhooks import maintenance
+from tenants.api.pagination import of_one
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -37,19 +39,21 @@ def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any])
 
 def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any]) -> str:
     try:
-        maintenance.replay(obj)
+        with transaction.atomic():
+            maintenance.replay(obj)
+            page_of(WebhookDelivery).audit(request, obj, "replayed")
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
-    page_of(WebhookDelivery).audit(request, obj, "replayed")
     return "The delivery is sent again with the same id."
 
 
 def _replay_held(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
     try:
-        count = maintenance.replay_held(obj)
+        with transaction.atomic():
+            count = maintenance.replay_held(obj)
+            page_of(WebhookEndpoint).audit(request, obj, "replayed_held", {"deliveries": count})
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
-    page_of(WebhookEndpoint).audit(request, obj, "replayed_held")
     rest = " There are more: send them again afterwards." if count >= maintenance.REPLAYED_AT_ONCE else ""
     return f"{count:,} held deliveries are sent now, the oldest first.{rest}"
 
@@ -152,10 +156,20 @@ class WebhookDeliveryAdmin(RecordAdmin):
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Search the latest deliveries: an index of events would cost a write for each end of a call."""
-        latest = WebhookDelivery.objects.order_by("-pk").values_list("pk", flat=True).first()
-        if term not in WebhookEvent or latest is None:
+        if term not in WebhookEvent:
             return Q(pk__in=[])
-        return Q(event=term, pk__gt=latest - SEARCHED_LATEST)
+        reach, rows = reach_of(request), WebhookDelivery.objects.all()
+        if reach.superuser:
+            last = rows.order_by("-pk").values_list("pk", flat=True)[SEARCHED_LATEST : SEARCHED_LATEST + 1]
+            return Q(event=term, pk__gt=next(iter(last), 0))
+        before = of_one(rows, "organization", OuterRef("pk")).order_by("-pk").values("pk")
+        homes = reach.organizations(self.view_action).annotate(
+            before=Subquery(before[SEARCHED_LATEST : SEARCHED_LATEST + 1])
+        )
+        latest = Q(pk__in=[])
+        for home, bound in homes.values_list("pk", "before"):
+            latest |= Q(organization=home, pk__gt=bound or 0)
+        return Q(event=term) & latest
 
     @admin.display(description="address")
     def address(self, row: WebhookDelivery) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -35,8 +36,9 @@ STOPPED = {"Blocked": "danger", "Switched off": "warning"}
 
 
 def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, Any]) -> str:
-    circuit_breaker.unblock(obj.pk)
-    page_of(ProviderAccount).audit(request, obj, "unblocked", {"was": obj.blocked_code})
+    with transaction.atomic():
+        circuit_breaker.unblock(obj.pk)
+        page_of(ProviderAccount).audit(request, obj, "unblocked", {"was": obj.blocked_code})
     return f"“{obj.name}” is unblocked and places calls again."
 
 

@@ -1,4 +1,4 @@
-"""Django's `createsuperuser`, which also holds passwords of the environment to the rules (`--noinput`)."""
+"""Django's `createsuperuser`, recorded, which also holds passwords of the environment to the rules (`--noinput`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from django.contrib.auth.management.commands.createsuperuser import Command as D
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
+from tenants.management.recorded import RecordedCommand, recording_users
 
-class Command(DjangoCommand):
+
+class Command(RecordedCommand, DjangoCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         given = os.environ.get("DJANGO_SUPERUSER_PASSWORD")
         if given is not None and not options["interactive"]:
@@ -21,4 +23,5 @@ class Command(DjangoCommand):
                 password_validation.validate_password(given, get_user_model()(username=name, email=email))
             except ValidationError as error:
                 raise CommandError(" ".join(error.messages)) from error
-        super().handle(*args, **options)
+        with recording_users("user.added"):
+            super().handle(*args, **options)

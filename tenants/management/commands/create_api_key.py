@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from tenants import audit_log
@@ -35,16 +36,17 @@ class Command(RecordedCommand):
             organization, tenant = None, get_one(Tenant.objects.all(), options["tenant"], "tenant")
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         try:
-            row, key = ApiKey.issue(tenant=tenant, organization=organization, name=options["name"], scopes=scopes)
+            with transaction.atomic():
+                row, key = ApiKey.issue(tenant=tenant, organization=organization, name=options["name"], scopes=scopes)
+                audit_log.record(
+                    organization,
+                    actor=COMMAND_LINE,
+                    action="api_key.create",
+                    subject=str(row.uuid),
+                    detail={"prefix": row.prefix, "scopes": scopes, "tenant": str(tenant.uuid)},
+                )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        audit_log.record(
-            organization,
-            actor=COMMAND_LINE,
-            action="api_key.create",
-            subject=str(row.uuid),
-            detail={"prefix": row.prefix, "scopes": scopes, "tenant": str(tenant.uuid)},
-        )
         self.stdout.write(key)
 
 

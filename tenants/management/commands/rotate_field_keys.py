@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from tenants import audit_log
 from tenants.db.key_rotation import rotate_all
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = (
         "Encrypt all stored secrets with the first of FIELD_KEYS. Restart all processes with the new key first. "
         "An interrupted run is resumed by running the command again."
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             counts[column.column] = column.encrypted_anew
             complete = complete and column.done
         audit_log.record(
-            None, actor="command line", action="field_keys.rotate", subject="FIELD_KEYS", detail={"anew": counts}
+            None, actor=COMMAND_LINE, action="field_keys.rotate", subject="FIELD_KEYS", detail={"anew": counts}
         )
         if not complete:
             raise CommandError(
