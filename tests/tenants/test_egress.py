@@ -47,7 +47,14 @@ def told(*addresses: str) -> Any:
 def in_turn(*answers: str) -> Any:
     """Return a lookup that gives the next answer each time, and then repeats the last one."""
     left = list(answers)
-    return lambda host, port, **_: told(left.pop(0) if len(left) > 1 else left[0])(host, port)
+
+    def lookup(host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        lookup.asked.append(host)  # type: ignore[attr-defined]
+        found: list[tuple[Any, ...]] = told(left.pop(0) if len(left) > 1 else left[0])(host, port)
+        return found
+
+    lookup.asked = []  # type: ignore[attr-defined]
+    return lookup
 
 
 # The ways out. Each sends one request and returns its status, or raises what its callers handle.
@@ -126,13 +133,18 @@ def test_one_inner_address_among_several_is_enough_to_refuse(listener: Receiver)
         for addresses in (
             [PUBLIC, INSIDE],
             [INSIDE, PUBLIC],
+            [INSIDE],
             ["::1"],
+            ["::ffff:127.0.0.1"],
+            ["10.0.0.7"],
             ["64:ff9b::7f00:1"],
             ["169.254.169.254"],
             ["fe80::1"],
         ):
+            lookup = told(*addresses)
             with refused(name):
-                send(f"https://{NAME}:{listener.port}/", told(*addresses))
+                send(f"https://{NAME}:{listener.port}/", lookup)
+            assert lookup.asked == [NAME]
     assert listener.connections == 0
 
 
@@ -152,7 +164,7 @@ def test_a_name_that_leads_inside_at_the_second_lookup_is_connected_to_as_it_was
         monkeypatch.setattr(socket, "getaddrinfo", _numeric_or(lookup))
         with pytest.raises((ProviderError, outgoing.Undelivered, httpx.ConnectError)):
             send(f"https://{NAME}:{listener.port}/", lookup)
-        assert set(went) == {PUBLIC}, name
+        assert (set(went), lookup.asked) == ({PUBLIC}, [NAME]), name
     assert listener.connections == 0
 
 
