@@ -7,6 +7,7 @@ sent. Large bodies and answers wait in temporary files. A client that moves almo
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import resource
 import time
@@ -20,10 +21,11 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from config.strict_requests import FILE, UPLOADS_AT_ONCE, StrictRequest
+from config.strict_requests import FILE, UPLOADS_AT_ONCE, UPLOADS_OF_A_CLIENT, StrictRequest
 
 PATIENCE = 20  # seconds in which a client must move something
 LEAST = 10_000  # bytes in that time, unless it is done sooner
+LEAST_OF_A_FILE = 1_000_000  # likewise while a file comes in, since only few may come in at once
 CONNECTIONS = 1000
 SPARE_FILES = 500  # file descriptors beside those of connections: temporary files, databases, logs
 
@@ -32,11 +34,11 @@ class Channel(HTTPChannel):
     """A connection that notices when its client hardly sends or takes anything."""
 
     moved = 0  # bytes, in either direction
-    window: tuple[float, int] | None = None  # when the client was last found waiting or moving, and `moved` then
+    window: tuple[float, int, int] | None = None  # when it began, `moved` then, and how much is asked of the client
 
     def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(server, *args, **kwargs)
-        self.parser_class = partial(StrictRequest, has_room=server.has_room)
+        self.parser_class = partial(StrictRequest, has_room=partial(server.has_room, client_network(self.addr)))
 
     def received(self, data: bytes) -> bool:
         self.moved += len(data)
@@ -53,16 +55,41 @@ class Channel(HTTPChannel):
         ready = self.total_outbufs_len > 0 and (not self.requests or self.total_outbufs_len >= self.adj.send_bytes)
         return self.request is not None or ready
 
+    def readable(self) -> bool:
+        return bool(self.connected and super().readable())
+
+    def writable(self) -> bool:
+        """Return whether there is something to write. A closed socket is not asked: its number may be another's."""
+        return bool(self.connected and super().writable())
+
     def check_pace(self, now: float) -> None:
-        """Close the connection if its client has moved less than LEAST bytes in PATIENCE seconds."""
+        """Close the connection if its client has moved less than it must in PATIENCE seconds.
+
+        Closing does not wait until the socket can be written: it never can, if the client takes nothing.
+        """
         if not self.waits_for_client:
             self.window = None
-        elif self.window is None:
-            self.window = now, self.moved
+            return
+        least = LEAST_OF_A_FILE if self.request is not None and self.request.takes_file else LEAST
+        if self.window is None or self.window[2] != least:
+            self.window = now, self.moved, least
         elif now - self.window[0] >= PATIENCE:
-            if self.moved - self.window[1] < LEAST:
+            if self.moved - self.window[1] < least:
                 self.will_close = True
-            self.window = now, self.moved
+                self.handle_close()
+            self.window = now, self.moved, least
+
+
+def client_network(address: Any) -> str | None:
+    """Return the client's network, a /64 in IPv6. None for one that is not public: a proxy sends for many clients."""
+    try:
+        found = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    except (ValueError, IndexError, TypeError):
+        return None  # a Unix socket
+    found = getattr(found, "ipv4_mapped", None) or found
+    if not found.is_global:
+        return None
+    return str(ipaddress.ip_network((found, 64 if found.version == 6 else 32), strict=False))
 
 
 class Paced:
@@ -76,11 +103,18 @@ class Paced:
         for channel in list(self.active_channels.values()):
             channel.check_pace(now)
 
-    def has_room(self) -> bool:
-        """Return whether one more file may come in, beside those that come in or are being read."""
-        channels = list(self.active_channels.values())
-        found = [request for channel in channels for request in (channel.request, *channel.requests)]
-        return sum(1 for request in found if request is not None and request.takes_file) <= UPLOADS_AT_ONCE
+    def has_room(self, network: str | None) -> bool:
+        """Return whether one more file may come in, beside those that come in or are being read.
+
+        The request that asks is among those that are counted.
+        """
+        found = [
+            client_network(channel.addr)
+            for channel in list(self.active_channels.values())
+            for request in (channel.request, *channel.requests)
+            if request is not None and request.takes_file
+        ]
+        return len(found) <= UPLOADS_AT_ONCE and (network is None or found.count(network) <= UPLOADS_OF_A_CLIENT)
 
 
 class TcpServer(Paced, TcpWSGIServer):
@@ -111,8 +145,6 @@ class BufferedWorker(Worker):
             sockets=[each.sock for each in self.sockets],
             threads=self.cfg.threads,
             connection_limit=connections_allowed(),
-            asyncore_use_poll=True,
-            asyncore_loop_timeout=1,
             cleanup_interval=5,
             channel_timeout=60,
             max_request_header_size=self.cfg.limit_request_line + self.cfg.limit_request_field_size * 4,

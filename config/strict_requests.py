@@ -20,6 +20,7 @@ UPLOADS = re.compile(r"/imports?(/preview)?/?$")  # the addresses that take a fi
 FILE = 600 * 1024 * 1024  # IMPORT_MAX_BYTES is less, and its refusal explains itself
 OTHER_BODY = 2 * 1024 * 1024  # likewise DATA_UPLOAD_MAX_MEMORY_SIZE
 UPLOADS_AT_ONCE = 16  # in one process, so that strangers do not fill the disk with temporary files
+UPLOADS_OF_A_CLIENT = 4  # of these, so that one client does not take the places of all
 
 _FOLDED = re.compile(rb"\r\n[ \t]")
 _LENGTH = re.compile(rb"^content-length[ \t]*:", re.IGNORECASE | re.MULTILINE)

@@ -67,6 +67,7 @@ class Client:
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         target = URL(url, encoded=True)
+        self._guard.check(target.scheme, target.host or "", target.port or 0)
         given = {**HEADERS, **headers}
         async with self._session.post(target, data=body, headers=given, allow_redirects=False) as response:
             # Only the status matters. Read the start of the body, so that the receiver can finish a short response.

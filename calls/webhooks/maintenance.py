@@ -99,14 +99,15 @@ def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
 
 
 def apply_endpoint_change(endpoint: WebhookEndpoint) -> None:
-    """Apply a change of an endpoint to its undelivered deliveries: the new URL, or waiting while it is switched off.
+    """Apply a change of an endpoint to its pending deliveries: the new URL, or waiting while it is switched off.
 
-    Deliveries on the wire, and those that are being written now, follow when they are claimed or answered.
+    Deliveries on the wire, and those that are being written now, follow when they are claimed or answered. So do those
+    that have failed or are held: there may be very many, and they are claimed only when they are replayed.
     """
     if not endpoint.is_active:
         hold(endpoint.pk)
-    undelivered = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None).exclude(status=DeliveryStatus.DELIVERED)
-    undelivered.exclude(url=endpoint.url).update(**outbox.address_of(endpoint))
+    pending = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None, status=DeliveryStatus.PENDING)
+    pending.exclude(url=endpoint.url).update(**outbox.address_of(endpoint))
 
 
 def delete(endpoint: WebhookEndpoint) -> None:

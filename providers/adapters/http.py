@@ -74,8 +74,8 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._guard.close()
         await self._session.close()
+        await self._guard.close()
 
     async def place(self, request: Request, *, by: float = math.inf) -> Answer:
         """Send one request exactly once and return any complete response, redirects included.
@@ -134,7 +134,7 @@ class Client:
         encoded = encode(request)
         address = encoded.address
         try:
-            self._guard.check_scheme(address.scheme, address.host, address.port or PORTS[address.scheme])
+            self._guard.check(address.scheme, address.host, address.port or PORTS[address.scheme])
         except Refused as refused:
             raise _not_allowed(refused) from None
         return encoded

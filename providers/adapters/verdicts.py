@@ -124,7 +124,7 @@ class HttpProvider(Provider):
         for secret in self.account.credentials.values():
             if len(secret) >= 4:
                 words = words.replace(secret, MASK)
-        return masked(words)[:500]
+        return masked(words[:2000])[:500]
 
     def unusable(self, answer: Answer, why: str) -> MayBeRinging:
         """Return the error for a success without the data we need.

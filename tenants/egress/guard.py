@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from typing import Any, cast
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -44,10 +45,16 @@ class Guard:
         self._found: dict[tuple[str, int], tuple[float, asyncio.Task[list[AddrInfoType]]]] = {}
         self._named: set[tuple[str, int]] = set()  # addresses and ports of hosts that are allowed by name
 
-    def check_scheme(self, scheme: str, host: str, port: int) -> None:
-        """Raise Refused if no request may go out with this scheme."""
+    def check(self, scheme: str, host: str, port: int) -> None:
+        """Raise Refused if no request may go out with this scheme, or to this host if it is an address and no name.
+
+        An address needs no lookup. So without this check one would be reached because a name that is allowed leads to
+        it.
+        """
         if not self._policy.admits_scheme(scheme, host, port):
             raise Refused(NOT_SECURE)
+        if is_address(host) and not self._policy.admits(host.strip("[]"), named=self._policy.names(host, port)):
+            raise Refused(NOT_PUBLIC)
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """Return a connected socket. Raise Refused, another OSError or UnicodeError."""
@@ -117,6 +124,14 @@ def checked(policy: Policy, host: str, port: int, rows: Sequence[tuple[Any, ...]
     if not all(policy.admits(str(row[4][0]), named=named) for row in rows):
         raise Refused(NOT_PUBLIC)
     return cast(list[AddrInfoType], list(dict.fromkeys(rows)))
+
+
+def is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def refusal(error: BaseException | None) -> Refused | None:

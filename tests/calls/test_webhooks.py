@@ -376,6 +376,23 @@ def test_what_waits_goes_where_the_endpoint_points_now(organization: Organizatio
     assert (only().status, only().host) == (D.DELIVERED, f"127.0.0.1:{receiver.port}")
 
 
+def test_what_is_replayed_goes_where_the_endpoint_points_now(organization: Organization, receiver: Receiver) -> None:
+    """A change leaves what has failed or is held alone: it may be very much, and it follows when it is replayed."""
+    old = "http://127.0.0.1:9/"
+    endpoint = an_endpoint(organization, old)
+    for row, status in zip(queue(endpoint, 2), (D.FAILED, D.HELD), strict=True):
+        WebhookDelivery.objects.filter(pk=row.pk).update(status=status)
+    endpoint.url = receiver.url
+    endpoint.save()
+    maintenance.apply_endpoint_change(endpoint)
+    assert set(WebhookDelivery.objects.values_list("url", flat=True)) == {old}
+    for row in WebhookDelivery.objects.all():
+        maintenance.replay(row)
+    deliver(3)
+    assert set(WebhookDelivery.objects.values_list("status", "url")) == {(D.DELIVERED, receiver.url)}
+    assert len(receiver.received) == 2
+
+
 def test_the_purge_takes_what_is_old_in_bounded_parts_and_forgets_no_callback(
     organization: Organization, assistant: Assistant, phone_number: PhoneNumber, api: ApiClient
 ) -> None:

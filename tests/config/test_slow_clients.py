@@ -12,10 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
-from config.buffered_worker import LEAST, PATIENCE, Channel
-from config.strict_requests import UPLOADS_AT_ONCE
-from tests.config.slow_application import LARGE
+from config import buffered_worker
+from config.buffered_worker import LEAST, LEAST_OF_A_FILE, PATIENCE, Channel, TcpServer, client_network
+from config.strict_requests import UPLOADS_AT_ONCE, UPLOADS_OF_A_CLIENT
+from tests.config.slow_application import LARGE, application
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,18 +126,30 @@ class Paced(Channel):
 
     def __init__(self, **fields: Any) -> None:
         none: list[Any] = []
-        self.requests, self.request, self.total_outbufs_len, self.will_close = none, None, 0, False
+        self.requests, self.request, self.total_outbufs_len, self.closed = none, None, 0, False
         self.__dict__.update(fields)
+
+    def handle_close(self) -> None:
+        self.closed = True
 
     class adj:
         send_bytes = 18000
 
 
+class Part:
+    """A request that has begun to arrive."""
+
+    def __init__(self, takes_file: bool = False) -> None:
+        self.takes_file = takes_file
+
+
 def test_a_client_that_moves_almost_nothing_loses_its_connection() -> None:
-    part, job = object(), object()
+    part, file, job = Part(), Part(takes_file=True), object()
     cases: list[tuple[dict[str, Any], int, bool]] = [
         ({"request": part}, 1, True),  # a header, byte by byte
         ({"request": part}, LEAST // PATIENCE + 1, False),
+        ({"request": file}, LEAST_OF_A_FILE // PATIENCE - 10, True),  # a file, at the pace of other requests
+        ({"request": file}, LEAST_OF_A_FILE // PATIENCE + 1, False),
         ({"total_outbufs_len": 10}, 0, True),  # an answer is not taken
         ({"total_outbufs_len": 10**6, "requests": [job]}, 0, True),
         ({"total_outbufs_len": 10**6, "requests": [job]}, 10**4, False),
@@ -146,17 +162,78 @@ def test_a_client_that_moves_almost_nothing_loses_its_connection() -> None:
         for second in range(0, 10 * PATIENCE, 5):
             channel.check_pace(float(second))
             channel.moved += 5 * rate
-        assert channel.will_close == closed, fields
+        assert channel.closed == closed, fields
 
 
 def test_a_client_that_was_done_in_between_starts_anew() -> None:
-    channel: Any = Paced(request=object())
+    channel: Any = Paced(request=Part())
     channel.check_pace(0)
     channel.request = None
     channel.check_pace(10)
-    channel.request = object()
+    channel.request = Part()
     channel.check_pace(15)
     channel.check_pace(15 + PATIENCE - 1)
-    assert not channel.will_close
+    assert not channel.closed
     channel.check_pace(15 + PATIENCE)
-    assert channel.will_close
+    assert channel.closed
+
+
+def test_a_request_that_turns_out_to_bring_a_file_has_the_whole_time_for_it() -> None:
+    channel: Any = Paced(request=Part())
+    channel.check_pace(0)
+    channel.request.takes_file = True
+    channel.check_pace(PATIENCE)
+    channel.moved = LEAST_OF_A_FILE
+    channel.check_pace(2 * PATIENCE)
+    assert not channel.closed
+
+
+def test_the_socket_of_a_client_that_takes_no_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a socket can never be written, so that nothing may wait for that."""
+    monkeypatch.setattr(buffered_worker, "PATIENCE", 0.1)
+    connections: dict[int, Any] = {}
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        info = (listening.family, listening.type, listening.proto, listening.getsockname())
+        adjustments = Adjustments(sockets=[listening], cleanup_interval=0, outbuf_high_watermark=1024**3)
+        server = TcpServer(
+            application,
+            connections,
+            True,
+            listening,
+            adj=adjustments,
+            dispatcher=dispatcher,
+            sockinfo=info,
+            bind_socket=False,
+        )
+
+        def turned(present: bool) -> bool:
+            wasyncore.loop(timeout=0.05, use_poll=True, map=connections, count=1)
+            found = [channel for channel in server.active_channels.values() if channel.total_outbufs_len]
+            return bool(found) == present and bool(server.active_channels) == present
+
+        try:
+            with clients(listening.getsockname()[1], 1, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", buffer=4096):
+                eventually(lambda: turned(True))
+                eventually(lambda: turned(False))
+        finally:
+            dispatcher.shutdown(timeout=1)
+            wasyncore.close_all(connections, ignore_all=True)
+
+
+def test_one_client_does_not_take_the_places_of_all_for_files() -> None:
+    class Server(buffered_worker.Paced):
+        def __init__(self, *addresses: str) -> None:
+            files = [Paced(request=Part(takes_file=True), addr=(each, 1)) for each in addresses]
+            self.active_channels = dict(enumerate(files))
+
+    mine = client_network(("8.8.8.8", 1))
+    assert Server(*["8.8.8.8"] * UPLOADS_OF_A_CLIENT).has_room(mine)
+    assert not Server(*["8.8.8.8"] * (UPLOADS_OF_A_CLIENT + 1)).has_room(mine)
+    assert not Server(*["::ffff:8.8.8.8"] * (UPLOADS_OF_A_CLIENT + 1)).has_room(mine)
+    assert Server("8.8.8.8", *["9.9.9.9"] * (UPLOADS_OF_A_CLIENT + 1)).has_room(mine)
+    nearby = [f"2600:1:2:3::{number}" for number in range(UPLOADS_OF_A_CLIENT + 1)]
+    assert not Server(*nearby).has_room(client_network(("2600:1:2:3:4::1", 1, 0, 0)))
+    assert Server(*["10.0.0.5"] * UPLOADS_AT_ONCE).has_room(client_network(("10.0.0.5", 1)))  # a proxy
+    assert not Server(*["10.0.0.5"] * (UPLOADS_AT_ONCE + 1)).has_room(client_network(("10.0.0.5", 1)))

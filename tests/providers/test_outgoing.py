@@ -17,7 +17,6 @@ from django.core.exceptions import ValidationError
 from providers import outgoing
 from providers.urls_allowed import check_base_url, check_callback_url
 from tenants.egress.addresses import is_public
-from tenants.egress.guard import Guard, Refused
 from tests.receivers import Receiver, answering, receiving
 from tests.spellings import SPELLINGS
 from tests.waiting import PATIENCE
@@ -127,63 +126,6 @@ def resolver(*answers: list[str]) -> Any:
 
     lookup.asked = asked  # type: ignore[attr-defined]
     return lookup
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        (["127.0.0.1"],),
-        (["93.184.216.34", "127.0.0.1"],),  # one of several
-        (["127.0.0.1", "93.184.216.34"],),
-        (["::1"],),
-        (["::ffff:127.0.0.1"],),
-        (["64:ff9b::7f00:1"],),
-        (["10.0.0.7"],),
-        (["169.254.169.254"],),
-        (["127.0.0.1"], ["93.184.216.34"]),
-    ],
-)
-def test_a_name_that_resolves_to_a_private_address_is_not_connected_to(
-    answers: tuple[list[str], ...], listener: Receiver
-) -> None:
-    url = f"https://rebinding.example.org:{listener.port}/"
-    check_callback_url(url)  # saving accepts the name
-    lookup = resolver(*answers)
-    assert words(url, lookup=lookup) == "address not public"
-    assert len(lookup.asked) == 1
-    assert listener.connections == 0
-
-
-def test_a_name_is_resolved_once_and_the_connection_goes_there(
-    listener: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first lookup is public and all later ones are loopback, so a second lookup would lead inside."""
-    went: list[str] = []
-
-    def record(self: socket.socket, address: Any) -> None:
-        went.append(address[0])
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(socket.socket, "connect", record)
-    lookup = resolver(["93.184.216.34"], ["127.0.0.1"])
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    assert words(f"https://rebinding.example.org:{listener.port}/", lookup=lookup) == "connection refused"
-    assert lookup.asked == ["rebinding.example.org"]
-    assert set(went) == {"93.184.216.34"}
-    assert listener.connections == 0
-
-
-def test_no_socket_is_created_for_a_private_address(listener: Receiver) -> None:
-    with pytest.raises(Refused):
-        Guard().socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", listener.port)))
-
-
-def test_proxies_in_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiving() as proxy, receiving() as receiver:
-        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert post(receiver.url) == 204
-        assert (proxy.connections, len(receiver.received)) == (0, 1)
 
 
 # Responses and failures of the receiver.

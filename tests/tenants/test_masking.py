@@ -48,6 +48,21 @@ SPELLINGS = [
     "+1_514_555_1234",
     "'+1\\xa0514\\xa0555\\xa01234'",  # as Python and JSON quote a space that does not break
     "+1\\u202f514\\u202f555\\u202f1234",
+    "Call 15145551234: no answer",
+    " 15145551234:0:200",
+    "15145551234::",
+    "514.5551234",
+    "514555.1234",
+    "555.1234",
+    "'a\\n514 555 1234'",  # as Python quotes the end of a line
+    "\\t514 555 1234",
+    "%28514%29%20555-1234",
+    "%3A5145551234",
+    "514,555,1234",
+    "514&nbsp;555&nbsp;1234",
+    "514&#160;555&#160;1234",
+    "514·555·1234",
+    "+1 514 555 1234 1 514 555 1234",  # two in a row
 ]
 OTHER_NUMBERS = [
     "+33 1 42 00 00 01",
@@ -61,6 +76,10 @@ OTHER_NUMBERS = [
     "+290 22222",
     "555-1234",
     "+6421123456",
+    "33612345678::",
+    "06.12345678",
+    "+33 6 12 34 56 78 33 6 12 34 56 79",
+    "\\t06 12 34 56 78",
 ]
 READABLE = [
     "Call 4711 took 1.25 s",
@@ -92,6 +111,13 @@ READABLE = [
     "3.11.2",
     "pid 123456",
     "next_token = 5",
+    "1,250,000,000 rows",
+    "1,250,000.50 USD",
+    "12.345678 s",
+    "Token authentication failed",
+    "Basic authentication is required",
+    "token expired: try again",
+    "100 m² 5",
     "token_urlsafe(32)",
     'File "/srv/trunkline/.venv/lib/python3.11/site-packages/django/db/backends/utils.py", line 105, in _execute',
     "test_the_old_text_of_every_bug_occurs_exactly_once",
@@ -103,6 +129,14 @@ WITH_SECRETS = [
     f"Authorization: Bearer {SECRET}",
     f"{{'Authorization': 'Bearer {SECRET}'}}",
     f"authorization: basic {SECRET}",
+    f"Authorization: ApiKey {SECRET}",
+    f'Authorization: Digest username="a", response="{SECRET}"',
+    f"password = {SECRET}",
+    f"{{'api_key': ['{SECRET}']}}",
+    f"postgres://u:pa/{SECRET}@h",
+    f"https://h/x?name={SECRET}",
+    f"DETAIL:  Key (name)=(Ada\n{SECRET}) already exists.",
+    f"'duplicate key\\nDETAIL:  Key (name)=(Ada\\n{SECRET}) already exists.\\n'",
     f'{{"api_key": "{SECRET}", "region": "eu"}}',
     f"{{'auth_token': '{SECRET}'}}",
     f"password='{SECRET}'",
@@ -143,7 +177,8 @@ def test_a_number_is_masked_in_every_spelling(subtests: pytest.Subtests) -> None
             with subtests.test(line):
                 found = masked(line)
                 assert "•••" in found
-                left = "".join(str(int(c)) if c.isdigit() else " " for c in found.replace("ext=22", "")).split()
+                rest = found.replace("ext=22", "").replace("%3A", "").replace(":0:200", "")
+                left = "".join(str(int(c)) if c.isdigit() else " " for c in rest).split()
                 assert sum(map(len, left)) <= 4  # the first two and the last two digits
 
 
@@ -159,6 +194,19 @@ def test_secrets_and_values_that_a_database_quotes_are_masked(subtests: pytest.S
             assert SECRET not in masked(f"first\n{line}\nlast")
             assert masked(f"first\n{line}\nlast").startswith("first\n")
             assert masked(f"first\n{line}\nlast").endswith("last")
+
+
+def test_short_secrets_are_masked_where_their_names_tell(subtests: pytest.Subtests) -> None:
+    for line, secret in (
+        ("Authorization: ApiKey hunter2hunter", "hunter2"),
+        ("authorization: Basic dTpw", "dTpw"),
+        ("password: abc", "abc"),
+        ("password = hunter2", "hunter2"),
+        ('{"password": 123456}', "123456"),
+        ("postgres://u:pa/ss@h", "ss@"),
+    ):
+        with subtests.test(line):
+            assert secret not in masked(line)
 
 
 def test_long_random_texts_are_masked(subtests: pytest.Subtests) -> None:
@@ -182,5 +230,13 @@ def test_masking_a_long_hostile_text_takes_no_long_time() -> None:
         "+" * 100_000,
         "Ab1" * 30_000,
         "x-" * 50_000,
+        "\n" * 100_000,
+        "\n ," * 30_000,
+        "value too long " * 7_000,
+        "eyJaaaaaaaa-" * 8_000,
+        "https://" * 12_000,
+        "Key (a)=(" * 11_000,
+        "password:[" * 10_000,
+        "514," * 25_000,
     ):
         masked(text)

@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from calls.admin.calls import doubts
 from calls.admin.records import webhooks
 from calls.admin.shared import labels
-from calls.admin.shared.labels import masked
+from calls.admin.shared.labels import without_secrets
 from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status, readable
 from calls.reports import transcripts
 from campaigns.phones import country_of, national
@@ -264,7 +264,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
             "detail": _detail(event),
-            "raw": masked(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
+            "raw": without_secrets(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
         }
 
 
@@ -312,7 +312,7 @@ def _sent(call: Call) -> dict[str, str]:
         return {"error": str(error)}
     body = request.json if request.json is not None else dict(request.form or {})
     text = json.dumps(body, indent=2, ensure_ascii=False, default=str)
-    return {"line": masked(f"{request.method} {request.url}", call), "body": masked(text, call)}
+    return {"line": without_secrets(f"{request.method} {request.url}", call), "body": without_secrets(text, call)}
 
 
 def _result(call: Call) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from unfold.decorators import display
 
 from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
-from calls.admin.shared.labels import masked
+from calls.admin.shared.labels import without_secrets
 from calls.models import CallBack, Heartbeat, ProviderCallback, readable
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
@@ -62,7 +62,7 @@ class ProviderCallbackAdmin(RecordAdmin):
                 ("Status", self.state(obj)),
             ],
             "raw_title": "Raw payload",
-            "raw": masked(body, obj.call) if obj.call else body,
+            "raw": without_secrets(body, obj.call) if obj.call else body,
         }
 
 

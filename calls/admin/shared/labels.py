@@ -12,6 +12,7 @@ from calls.models.statuses import ENDED_BY_STAFF, RELEASED_BY_STAFF
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.placeholders import shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS
+from tenants.masking import MASK
 
 CALL_COLOURS = {
     Status.QUEUED: "info",
@@ -256,10 +257,7 @@ RECIPIENT_PARTS = {
 OUTCOME_PARTS = {status.value: (str(status.label), CALL_COLOURS[status]) for status in Status}
 
 
-MASK = "••••"
-
-
-def masked(text: str, call: Call) -> str:
+def without_secrets(text: str, call: Call) -> str:
     """Return the text without the account's secrets and the call's own tokens."""
     secrets = [str(value) for value in (call.account.credentials or {}).values()]
     for secret in [*secrets, call.callback_token, call.account.hook_token]:
