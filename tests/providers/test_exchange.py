@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import select
 import socket
 import ssl
 import struct
@@ -14,18 +15,18 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-import uvloop
 
 from providers.adapters import exchange
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError
 from providers.adapters.http import Client
+from tenants.egress.event_loop import new_event_loop
 from tests.providers.test_http import full_backlog
 from tests.providers.wire import AMBIGUOUS, Behaviour, Wire, answer, closed_port, says
 from tests.waiting import PATIENCE
 
 T = TypeVar("T")
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+LOOPS = [asyncio.new_event_loop, new_event_loop]
 NAME = "hooks.example.org"  # that of the certificate
 GOOD = b'HTTP/1.1 201 OK\r\ncontent-length: 8\r\n\r\n{"id":1}'
 
@@ -234,6 +235,26 @@ def test_a_failed_handshake_carried_no_request(
         wire.play(in_tls(serving, GOOD))
         assert place(loop_factory, f"https://127.0.0.1:{wire.port}/") is NotSent
     assert wire.requests == []
+
+
+def test_the_descriptor_of_a_connection_that_was_reset_before_its_handshake_is_closed_once(
+    loop_factory: Any, authority: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    _, trusting = authority
+
+    async def connect(sock: socket.socket) -> None:
+        with pytest.raises(OSError, match="reset"):
+            await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, sock=sock, ssl=trusting, server_hostname=NAME
+            )
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
+        peer = server.accept()[0]
+        reset(peer)
+        peer.close()
+        select.select([sock], [], [], PATIENCE)
+        run(loop_factory, connect(sock))
+        assert sock.fileno() == -1
 
 
 def test_a_request_in_tls_is_sent_once_and_only_its_answer_proves_anything(

@@ -7,17 +7,17 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-import uvloop
 
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.adapters.http import Client
+from tenants.egress.event_loop import new_event_loop
 from tests.providers.wire import AMBIGUOUS, DRIBBLE, SILENCE, Wire, answer, closed_port
 from tests.waiting import PATIENCE
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)
 
 

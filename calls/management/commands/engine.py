@@ -3,11 +3,11 @@ import logging
 import os
 from typing import Any
 
-import uvloop
 from django.core.management.base import BaseCommand, CommandParser
 
 from calls.engine import lifeline
 from calls.engine.service import Engine
+from tenants.egress.event_loop import new_event_loop
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         gc.set_threshold(20_000, 20, 20)
         code = 0
         try:
-            Engine(options["worker"], options["slot"]).run(uvloop.new_event_loop, until_signal=True)
+            Engine(options["worker"], options["slot"]).run(new_event_loop, until_signal=True)
         except Exception:
             logging.getLogger(__name__).exception("The engine process ends")
             code = 1
