@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
+from typing import IO
 
 DATABASE = Path(__file__).resolve().parent.parent.parent / "var" / "demo.sqlite3"
+
+_claim: IO[str] | None = None  # open, and so locked, while this process lives
 
 
 def prepare(arguments: list[str]) -> None:
@@ -16,6 +20,20 @@ def prepare(arguments: list[str]) -> None:
     os.environ["ALLOW_LOOPBACK_URLS"] = "true"
     os.environ["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{port}"
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{DATABASE}")
+
+
+def alone() -> bool:
+    """Claim the demo's own database until this process ends. Return whether no other demo has it."""
+    global _claim
+    DATABASE.parent.mkdir(exist_ok=True)
+    claim = DATABASE.with_suffix(".lock").open("w")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        return False
+    _claim = claim
+    return True
 
 
 def _wanted_port(arguments: list[str]) -> int:

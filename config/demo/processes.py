@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO
 
@@ -32,16 +32,20 @@ class Processes:
         self._running.append((name, self._spawn(command, log)))
 
     def start_sandbox(self) -> str:
-        """Start the sandbox on a free port. Return its address. Raises RuntimeError when it does not start."""
-        self.start("sandbox", [sys.executable, MANAGE, "sandbox", "--port", "0"])
-        log = Path(settings.VAR_DIR) / "demo-sandbox.log"
-        deadline = time.monotonic() + STARTS_WITHIN
-        while time.monotonic() < deadline:
-            for line in log.read_text().splitlines():
-                if "listening on " in line:
-                    return line.rpartition(" ")[2].strip()
-            time.sleep(0.1)
-        raise RuntimeError(f"The sandbox did not start; see {log}.")
+        """Start the sandbox on a free port. Return its address. Raises RuntimeError when it does not start.
+
+        The address comes through a pipe: a file under `var/` may be that of another demo in this directory.
+        """
+        log = self._log("sandbox")
+        process = self._spawn([sys.executable, MANAGE, "sandbox", "--port", "0"], log, stdout=subprocess.PIPE)
+        self._running.append(("sandbox", process))
+        assert process.stdout is not None  # noqa: S101
+        said = ""
+        if select.select([process.stdout], [], [], STARTS_WITHIN)[0]:
+            said = process.stdout.readline()
+        if "listening on " not in said:
+            raise RuntimeError(f"The sandbox did not start; see {log.name}.")
+        return said.rpartition(" ")[2].strip()
 
     def restart_dead(self) -> None:
         """Start again the processes that have ended, except the sandbox."""
@@ -59,6 +63,8 @@ class Processes:
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
         for log in self._logs:
             log.close()
 
@@ -68,6 +74,7 @@ class Processes:
         return log
 
     @staticmethod
-    def _spawn(command: list[str], log: IO[str]) -> subprocess.Popen[str]:
+    def _spawn(command: list[str], log: IO[str], stdout: int | None = None) -> subprocess.Popen[str]:
         # In a session of its own: Ctrl-C reaches only the demo, which stops its children in order.
-        return subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)  # noqa: S603
+        output = log if stdout is None else stdout
+        return subprocess.Popen(command, stdout=output, stderr=log, text=True, start_new_session=True)  # noqa: S603

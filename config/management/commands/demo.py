@@ -52,6 +52,8 @@ class Command(BaseCommand):
 
     def _fresh_database(self) -> None:
         if settings.DATABASES["default"]["NAME"] == str(environment.DATABASE):
+            if not environment.alone():
+                raise CommandError("Another demo is running in this directory. Stop it first, or set DATABASE_URL.")
             for suffix in ("", "-wal", "-shm"):
                 environment.DATABASE.with_name(environment.DATABASE.name + suffix).unlink(missing_ok=True)
         call_command("migrate", verbosity=0)
