@@ -132,7 +132,7 @@ def test_the_deadlines_nest_and_the_task_queue_is_set_as_it_was_measured_to_be_s
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_attempts", 0), ("retry", 100), ("ack_failures", False), ("workers", 1), ("guard_cycle", 0.7)],
+    [("max_attempts", 0), ("retry", 100), ("ack_failures", False), ("workers", 1)],
 )
 def test_other_settings_of_the_task_queue_stop_the_start(
     settings: pytest.FixtureRequest, name: str, value: object
