@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from django.db import connections
 
@@ -30,6 +31,9 @@ LOOK = 0.02  # seconds between two looks whether a child has ended
 
 class Child:
     """A process that does `work`, and is replaced when it ends or is silent."""
+
+    pid: int
+    status: int | None  # of the process that has ended, as `os.waitstatus_to_exitcode` says it
 
     def __init__(self, name: str, work: Callable[[], object], lifeline: Lifeline) -> None:
         self.name = name
@@ -52,13 +56,10 @@ class Child:
                 self._live(mask)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        self.pid, self.status = pid, None
+        self.pid, self.status, self._killed = pid, None, False
         self.started = time.monotonic()
 
-    pid = 0
-    status: int | None = None  # of the process that has ended, as `os.waitstatus_to_exitcode` says it
-
-    def _live(self, mask: set[signal.Signals]) -> None:
+    def _live(self, mask: set[int | signal.Signals]) -> NoReturn:
         """Work, and end this process. It never returns into the code that the watcher was running."""
         code = 1
         try:
@@ -121,6 +122,9 @@ class Child:
 
     def kill(self) -> None:
         """End the process, and what it has started. A second call changes nothing."""
+        if self._killed:
+            return
+        self._killed = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # also of one that has ended: what it has started may live on
         if not self.ended:

@@ -110,6 +110,8 @@ class _Running(threading.Thread):
             work_off(todo, done, _Timer())
             done.put(END)
             monitor(done, self._broker)
+        except Exception:  # it stays in the queue and is handed out again
+            logger.exception("The end of a task cannot be stored")
         finally:
             connections.close_all()
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
-from calls.engine import task_process
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.task_process import TaskProcess
@@ -70,7 +69,7 @@ def test_a_task_that_does_not_end_in_its_time_takes_the_process_with_it(monkeypa
     def end(status: int) -> None:
         raise Ended
 
-    monkeypatch.setattr(task_process.os, "_exit", end)
+    monkeypatch.setattr("os._exit", end)
     process: Any = TaskProcess("mine")
     process._running = [Hanging()]
     with pytest.raises(Ended):
