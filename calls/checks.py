@@ -23,11 +23,9 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
         "bulk": 1,
         "max_attempts": 1,
         "ack_failures": True,
-        "catch_up": False,
         "timeout": CLUSTER_TIMING.alarm,
         "retry": CLUSTER_TIMING.retry,
         "workers": 2,
-        "queue_limit": cluster.get("workers"),
     }
     errors += [
         Error(
@@ -38,8 +36,6 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
         for name, value in wanted.items()
         if cluster.get(name) != value
     ]
-    if cluster.get("guard_cycle") not in {0.25, 0.5, 1}:
-        errors.append(Error("Q_CLUSTER['guard_cycle'] must be 0.25, 0.5 or 1.", id="calls.E002"))
     if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
         errors.append(Error("Forked workers would share the connection pool. Remove it.", id="calls.E003"))
     return errors

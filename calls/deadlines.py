@@ -16,10 +16,10 @@ class ClusterTiming:
     claim: int = 45  # an upkeep task stops claiming work
     flush: int = 60  # a stopping engine has stored the answers, and ends
     drain: int = 80  # an upkeep task has finished what it claimed
-    alarm: int = 90  # the task queue ends the task
+    alarm: int = 90  # a task that has not ended takes its process with it
     grace: int = 100  # a stopping worker ends what still runs
     lease: int = 120  # a claim without an answer becomes a doubt
-    watcher: int = 180  # a task cluster without heartbeats is replaced
+    watcher: int = 180  # a task process without heartbeats is replaced
     retry: int = 300  # the task queue hands the task out again
 
     @property
@@ -61,7 +61,7 @@ class WatcherTiming:
     silent_engine: float = LANE_TIMING.silent  # without a heartbeat for so long, an engine process is replaced
     silent_upkeep: float = 20.0  # without a heartbeat for so long, a new upkeep task is queued
     between_replacements: float = 60.0
-    silent_cluster: float = CLUSTER_TIMING.watcher  # without a heartbeat for so long, the task cluster is replaced
+    silent_tasks: float = CLUSTER_TIMING.watcher  # without a heartbeat for so long, the task process is replaced
     stop_grace: float = CLUSTER_TIMING.grace
 
 

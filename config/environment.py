@@ -58,7 +58,9 @@ def read(var: Path) -> Environment:
             database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
-            engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
+            engine_processes=env.int(
+                "ENGINE_PROCESSES", env.int("ENGINE_SLICES", _usual_processes(env))
+            ),  # the old name
             allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
             allowed_outgoing_hosts=_origins(env.list("ALLOWED_OUTGOING_HOSTS", [])),
             api_rate=env.int("API_RATE", 50),
@@ -79,6 +81,13 @@ def read(var: Path) -> Environment:
     _check_sign_in(found)
     _check_public_base_url(found)
     return found
+
+
+def _usual_processes(env: Env) -> int:
+    """Return how many engine processes use the cores. On SQLite one, because the database has one writer."""
+    if not env.str("DATABASE_URL", "").startswith(("postgres:", "postgresql:", "pgsql:")):
+        return 1
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _words(given: list[str]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -249,27 +247,21 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 
-# The task queue only wakes the workers; the work is in rows of the database. Each worker has its own queue.
-CLUSTER_NAME = os.environ.get("Q_CLUSTER_NAME", f"trunkline-{socket.gethostname()}")
+# The task queue only wakes the workers; the work is in rows of the database. Each worker has its own queue, and a
+# process of ours that runs its tasks (calls/engine/task_process.py).
 Q_CLUSTER: dict[str, Any] = {
     "name": "trunkline",
     "orm": "default",
     "workers": 2,  # one upkeep task, and its successor while it ends
-    "queue_limit": 2,
     "bulk": 1,
     "timeout": CLUSTER_TIMING.alarm,
     "retry": CLUSTER_TIMING.retry,
     "max_attempts": 1,
     "ack_failures": True,
-    "catch_up": False,
-    "guard_cycle": 0.5,
     "save_limit": 100,
-    "recycle": 500,
     "poll": 0.5,
-    "scheduler": False,
     "log_level": "WARNING",
     "label": "Background tasks",
-    "ALT_CLUSTERS": {CLUSTER_NAME: {}},
 }
 
 LOGGING: dict[str, Any] = {

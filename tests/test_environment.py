@@ -119,11 +119,23 @@ def test_allowed_hosts_are_origins(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_number_of_engine_processes_keeps_its_old_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert read(tmp_path).engine_processes == 1
     monkeypatch.setenv("ENGINE_SLICES", "3")
     assert read(tmp_path).engine_processes == 3
     monkeypatch.setenv("ENGINE_PROCESSES", "2")
     assert read(tmp_path).engine_processes == 2
+
+
+@pytest.mark.parametrize(
+    ("database", "cores", "expected"),
+    [("", 8, 1), ("sqlite:///calls.sqlite3", 8, 1), ("postgresql://db/a", 1, 1), ("postgres://db/a", 2, 2),
+     ("postgresql://db/a", 8, 2)],
+)  # fmt: skip
+def test_a_worker_uses_two_cores_unless_its_database_has_one_writer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: str, cores: int, expected: int
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    assert read(tmp_path).engine_processes == expected
 
 
 def test_the_deadlines_nest_and_the_task_queue_is_set_as_it_was_measured_to_be_safe(settings: object) -> None:
@@ -132,7 +144,7 @@ def test_the_deadlines_nest_and_the_task_queue_is_set_as_it_was_measured_to_be_s
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_attempts", 0), ("retry", 100), ("ack_failures", False), ("workers", 1), ("guard_cycle", 0.7)],
+    [("max_attempts", 0), ("retry", 100), ("ack_failures", False), ("workers", 1)],
 )
 def test_other_settings_of_the_task_queue_stop_the_start(
     settings: pytest.FixtureRequest, name: str, value: object

@@ -1,49 +1,94 @@
-"""Child processes of the watcher: each in a session of its own, and ended with the watcher (`lifeline`)."""
+"""Child processes of the watcher, forked from it: they share what it has loaded. Each leads a session of its own.
+
+The watcher forks while it has one thread, no event loop, and no open connection to the database: a child would share
+the connection's socket, and would wait for ever for a lock that another thread held.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import logging
 import os
 import signal
-import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from django.conf import settings
+from django.db import connections
 
-from calls.engine.lifeline import LIFELINE
+from calls.engine.lifeline import Lifeline
 
+logger = logging.getLogger(__name__)
 SETTLED = 30.0  # seconds after which a child that ended is started again at once
 LONGEST_WAIT = 30.0
+STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
+LOOK = 0.02  # seconds between two looks whether a child has ended
 
 
 class Child:
-    """A command of `manage.py` that is started, and replaced when it ends or is silent."""
+    """A process that does `work`, and is replaced when it ends or is silent."""
 
-    def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
-        self._command = command
-        self._environment = dict(environment or {})
+    pid: int
+    status: int | None  # of the process that has ended, as `os.waitstatus_to_exitcode` says it
+
+    def __init__(self, name: str, work: Callable[[], object], lifeline: Lifeline) -> None:
+        self.name = name
+        self._work, self._lifeline = work, lifeline
         self._early_ends = 0
         self._again_at = 0.0
 
     def start(self) -> None:
-        reading, self._lifeline = os.pipe()
-        os.set_inheritable(reading, True)
-        self.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *self._command],
-            env=os.environ | self._environment | {LIFELINE: str(reading)},
-            pass_fds=[reading],
-            start_new_session=True,
-        )
-        os.close(reading)
-        self._killed = False
+        """Fork. Raises RuntimeError where that is not safe."""
+        if threading.active_count() > 1:
+            raise RuntimeError("A process with several threads must not fork.")
+        connections.close_all()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        gc.freeze()  # a child's collector skips what is here now; a pass over it would copy every page
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the watcher's handlers must not run in the child
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._live(mask)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.pid, self.status, self._killed = pid, None, False
         self.started = time.monotonic()
+
+    def _live(self, mask: set[int | signal.Signals]) -> NoReturn:
+        """Work, and end this process. It never returns into the code that the watcher was running."""
+        code = 1
+        try:
+            os.setsid()
+            name_process(self.name)
+            self._lifeline.hold()
+            signal.set_wakeup_fd(-1)
+            for number in STOPS:  # until the work handles them: it has begun nothing that could be lost
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._work()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            logger.exception("The process %s ends", self.name)
+        finally:
+            with contextlib.suppress(Exception):
+                logging.shutdown()
+                sys.stdout.flush()
+            os._exit(code)  # a thread that hangs in a broken connection does not keep the process
 
     @property
     def ended(self) -> bool:
-        return self.process.poll() is not None
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
 
     @property
     def age(self) -> float:
@@ -62,24 +107,32 @@ class Child:
         return True
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the main process alone: those of a task cluster would drop their running tasks."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
+        """Send SIGTERM. What the child itself has started ends with its work."""
+        if not self.ended:
+            os.kill(self.pid, signal.SIGTERM)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end. Return whether it came."""
-        try:
-            self.process.wait(max(0.0, seconds))
-        except subprocess.TimeoutExpired:
-            return False
+        deadline = time.monotonic() + seconds
+        while not self.ended:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK)
         return True
 
     def kill(self) -> None:
-        """End the whole process group, whatever it does. A second call changes nothing."""
+        """End the process, and what it has started. A second call changes nothing."""
         if self._killed:
             return
         self._killed = True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self._lifeline)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # also of one that has ended: what it has started may live on
+        if not self.ended:
+            os.kill(self.pid, signal.SIGKILL)  # in the moment before it leads its group
+            self.wait(float("inf"))
+
+
+def name_process(name: str) -> None:
+    """Show the name in `ps` and `top`, where the system allows it: all processes of a worker have one command line."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name)

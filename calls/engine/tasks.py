@@ -16,6 +16,7 @@ from calls.engine.upkeep import Upkeep
 from calls.models import Heartbeat
 
 SLOT = 0
+_running: set[UpkeepTask] = set()  # in this process
 
 
 class UpkeepTask(Process):
@@ -45,7 +46,18 @@ class UpkeepTask(Process):
 
 def upkeep(worker: str) -> None:
     """Do upkeep. The successor is queued when this task stops claiming, so that its last steps cost no time."""
-    UpkeepTask(worker, on_claimed=lambda: queue_upkeep(worker)).run()
+    task = UpkeepTask(worker, on_claimed=lambda: queue_upkeep(worker))
+    _running.add(task)
+    try:
+        task.run()
+    finally:
+        _running.discard(task)
+
+
+def stop_all() -> None:
+    """Let the tasks of this process stop claiming, and end. A signal handler may call it."""
+    for task in list(_running):
+        task.stop()
 
 
 def queue_upkeep(worker: str) -> None:
@@ -54,6 +66,10 @@ def queue_upkeep(worker: str) -> None:
 
 def prepare(worker: str) -> None:
     """Empty a worker's queue, and queue its upkeep."""
-    OrmQ.objects.filter(key=worker).delete()
+    empty_queue(worker)
     slots.open_slot(worker, Heartbeat.Role.UPKEEP, SLOT)
     queue_upkeep(worker)
+
+
+def empty_queue(worker: str) -> None:
+    OrmQ.objects.filter(key=worker).delete()

@@ -7,19 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django_q.models import OrmQ
 
 from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
-from tests.chaos.processes import children, runs
+from tests.chaos.processes import children, family, is_kind
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow]
@@ -55,10 +56,6 @@ def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Pope
         process.wait(PATIENCE)
 
 
-def tree(pid: int) -> list[int]:
-    return [pid, *(grandchild for child in children(pid) for grandchild in tree(child))]
-
-
 def alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)]
 
@@ -76,9 +73,9 @@ def beating() -> bool:
     return set(taken) == {"engine", "upkeep"}
 
 
-def child(process: subprocess.Popen[bytes], command: str) -> int:
-    """Return the child of the watcher that runs this command of manage.py, or 0."""
-    return next((pid for pid in children(process.pid) if runs(pid, command)), 0)
+def child(process: subprocess.Popen[bytes], kind: str) -> int:
+    """Return the watcher's child of this kind, or 0."""
+    return next((pid for pid in children(process.pid) if is_kind(pid, kind)), 0)
 
 
 def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
@@ -89,10 +86,10 @@ def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization,
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
         slow = support.single(number, "+12125550114")  # its placing is answered late
         eventually(lambda: Call.objects.get(pk=slow.pk).status != Status.QUEUED)
-        family = tree(process.pid)
+        tree = family(process.pid)
         process.terminate()
         assert process.wait(PATIENCE) == 0
-    assert alive(family) == []
+    assert alive(tree) == []
     assert not Call.objects.filter(status=Status.PLACING).exists(), "the worker did not wait for a response"
     assert not Heartbeat.objects.exists()
     assert len(sandbox.journal()) == 2
@@ -101,45 +98,45 @@ def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization,
 def test_everything_ends_with_the_watcher_however_it_dies(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
         eventually(beating)
-        family = tree(process.pid)
-        assert len(family) >= 7
+        tree = family(process.pid)
+        assert len(tree) == 3
         process.kill()
         process.wait()
-        eventually(lambda: not alive(family), "processes were left behind")
+        eventually(lambda: not alive(tree), "processes were left behind")
 
 
-def test_no_process_outlives_the_watcher_whichever_died_before(callers: Organization, tmp_path: Path) -> None:
+def test_no_process_outlives_the_watcher_whatever_the_others_do(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
         eventually(beating)
-        family = tree(process.pid)
-        main = child(process, "cluster")
-        (guard,) = children(main)
-        process.send_signal(signal.SIGSTOP)  # the process has not noticed yet
-        for pid in (main, *children(guard)[:-2]):  # processes that opened the lifeline themselves
-            os.kill(pid, signal.SIGKILL)
-        eventually(lambda: set(children(guard)).difference(family), "the guard does not replace what it lost")
-        family += tree(guard)
+        replaced = child(process, "engine")
+        os.kill(replaced, signal.SIGKILL)
+        eventually(lambda: child(process, "engine") not in (replaced, 0), "it was not replaced")
+        tasks, frozen = (
+            child(process, "tasks"),
+            child(process, "engine"),
+        )  # the later fork
+        os.kill(frozen, signal.SIGSTOP)
         process.kill()
         process.wait()
-        eventually(lambda: not alive(family), "processes were left behind")
+        eventually(lambda: not alive([tasks]), "it waits for one that does nothing")
+        os.kill(frozen, signal.SIGCONT)
+        eventually(lambda: not alive([frozen]), "it was left behind")
 
 
-@pytest.mark.parametrize("kind", ["engine", "main", "guard"])
+@pytest.mark.parametrize("kind", ["engine", "tasks"])
 def test_what_dies_is_replaced_and_the_work_goes_on(
     callers: Organization, sandbox: Any, tmp_path: Path, kind: str
 ) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
     with worker(tmp_path / "log") as process:
         eventually(beating)
-        command = "engine" if kind == "engine" else "cluster"
-        main = child(process, command)
-        victim = children(main)[0] if kind == "guard" else main
-        family = tree(main)
+        victim = child(process, kind)
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda: child(process, command) not in (main, 0), "it was not replaced")
+        eventually(lambda: child(process, kind) not in (victim, 0), "it was not replaced")
         call = support.single(number, NUMBER)
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
-        assert alive(family) == []
+        eventually(beating)
+        assert alive([victim]) == []
     assert len(sandbox.journal()) == 1
 
 
@@ -176,40 +173,77 @@ def test_an_engine_that_falls_silent_is_replaced_and_its_claim_is_a_doubt(
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
-def test_a_cluster_whose_pool_dies_is_replaced(callers: Organization, tmp_path: Path) -> None:
-    """The killed processes keep their locks on the queue: no heartbeat until the watcher replaces the cluster."""
+def test_a_task_process_that_falls_silent_is_replaced(callers: Organization, tmp_path: Path) -> None:
     impatient = tmp_path / "impatient"
     with worker(tmp_path / "log", impatient) as process:
         eventually(beating)
-        main = child(process, "cluster")
-        (guard,) = children(main)
-        for pid in children(guard)[:-2]:  # one of them runs the upkeep; the queue's own two stay alive
-            os.kill(pid, signal.SIGKILL)
+        frozen = child(process, "tasks")
+        os.kill(frozen, signal.SIGSTOP)
         impatient.touch()
-        eventually(lambda: child(process, "cluster") not in (main, 0), "the cluster was not replaced")
+        eventually(lambda: child(process, "tasks") not in (frozen, 0), "it was not replaced")
         impatient.unlink()
+        assert alive([frozen]) == []
         eventually(beating, "upkeep did not resume")
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
-def test_signals_to_every_process_and_a_second_time_do_not_hang_the_stop(
+def signal_watcher(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+
+
+def signal_group(process: subprocess.Popen[bytes]) -> None:
+    """As a terminal does with Ctrl-C."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def signal_all(number: signal.Signals, *, watcher_last: bool = False) -> Callable[[subprocess.Popen[bytes]], None]:
+    """As a service manager does that signals the whole control group; twice, because some do."""
+
+    def signal_each(process: subprocess.Popen[bytes]) -> None:
+        tree = family(process.pid)
+        for pid in (tree[::-1] if watcher_last else tree) * 2:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    return signal_each
+
+
+def signal_singly(process: subprocess.Popen[bytes]) -> None:
+    """Each kind alone, and the next when it was replaced; then the watcher."""
+    for kind in ("engine", "tasks"):
+        old = child(process, kind)
+        os.kill(old, signal.SIGTERM)
+        eventually(lambda old=old, kind=kind: child(process, kind) not in (old, 0), f"{kind} was not replaced")  # type: ignore[misc]
+        assert alive([old]) == []
+    process.terminate()
+
+
+STOPS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
+    "SIGTERM to the watcher": signal_watcher,
+    "SIGINT to its group": signal_group,
+    "SIGTERM to all": signal_all(signal.SIGTERM),
+    "SIGTERM to all, the watcher last": signal_all(signal.SIGTERM, watcher_last=True),
+    "SIGINT to all": signal_all(signal.SIGINT),
+    "SIGTERM to each kind": signal_singly,
+}
+
+
+def test_a_stop_ends_every_process_and_doubts_no_call_whoever_is_signalled(
     callers: Organization, sandbox: Any, tmp_path: Path
 ) -> None:
-    """As a service manager does that signals the whole control group: each engine process stores its answers."""
     number = support.reach(callers, sandbox.url, "allomia")
-    with worker(tmp_path / "log") as process:
-        eventually(beating)
-        family = tree(process.pid)
-        slow = support.single(number, "+12125550114")  # its placing is answered late
-        eventually(lambda: Call.objects.get(pk=slow.pk).status == Status.PLACING)
-        engine = child(process, "engine")
-        for _ in range(2):
-            os.kill(engine, signal.SIGTERM)
-            process.terminate()
-        assert process.wait(PATIENCE) == 0
-    assert alive(family) == []
-    assert not Call.objects.filter(status=Status.PLACING).exists(), "the engine did not wait for a response"
-    assert len(sandbox.journal()) == 1
+    for turn, (way, stop) in enumerate(STOPS.items()):
+        with worker(tmp_path / f"log-{turn}") as process:
+            eventually(beating, f"{way}: the worker does not beat")
+            slow = support.single(number, f"+12125{turn:02}0114")  # its placing is answered late
+            eventually(lambda slow=slow: Call.objects.get(pk=slow.pk).status != Status.QUEUED)  # type: ignore[misc]
+            tree = family(process.pid)
+            stop(process)
+            assert process.wait(PATIENCE) == 0, way
+        assert alive(tree) == [], way
+        assert not Call.objects.filter(status__in=[Status.PLACING, Status.UNCONFIRMED]).exists(), f"{way}: a doubt"
+        assert not Heartbeat.objects.exists(), way
+        assert not OrmQ.objects.exists(), way
+    assert len(sandbox.journal()) == len(STOPS)
 
 
 def test_a_call_ordered_while_nothing_runs_waits_and_a_second_worker_shares_the_work(

@@ -27,11 +27,11 @@ def main(impatient: Path) -> None:
     @dataclass(frozen=True)
     class Told(WatcherTiming):
         def __getattribute__(self, name: str) -> object:
-            if name in ("silent_cluster", "silent_engine") and impatient.exists():
+            if name in ("silent_tasks", "silent_engine") and impatient.exists():
                 return SHORT
             return super().__getattribute__(name)
 
-    assert min(WATCHER_TIMING.silent_cluster, WATCHER_TIMING.silent_engine) > SHORT
+    assert min(WATCHER_TIMING.silent_tasks, WATCHER_TIMING.silent_engine) > SHORT
     Watcher(timing=Told(look=0.1)).run()
 
 

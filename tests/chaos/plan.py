@@ -6,11 +6,10 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["engine", "worker", "monitor", "pusher", "guard", "main", "watcher"]
-# A kill of one of the last three ends the whole tree. Restarting a tree takes most of the machine's time, so they are
-# rarer.
-KINDS: tuple[Kind, ...] = ("engine", "worker", "monitor", "pusher", "guard", "main", "watcher")
-SHARES = {"engine": 4, "worker": 1, "monitor": 2, "pusher": 1, "guard": 1, "main": 1, "watcher": 1}
+Kind = Literal["engine", "tasks", "watcher"]
+# A kill of the watcher ends the whole tree. Restarting a tree takes most of the machine's time, so it is rarer.
+KINDS: tuple[Kind, ...] = ("engine", "tasks", "watcher")
+SHARES = {"engine": 5, "tasks": 4, "watcher": 2}
 What = Literal["kill", "pause", "stop", "list", "crash"]
 
 
@@ -45,7 +44,7 @@ SIZES = {
 class Injection:
     at: float  # seconds after the launch
     what: What
-    kind: Kind = "worker"
+    kind: Kind = "engine"
 
 
 def injections(size: Size, chance: random.Random) -> list[Injection]:

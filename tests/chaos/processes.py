@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from tests.chaos.plan import Kind
+from tests.chaos.plan import KINDS, Kind
 from tests.postgresql import free_port, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Process = subprocess.Popen[bytes]
-POOL = 2  # processes of a cluster's pool
-
-
 MARK = "TRUNKLINE_CHAOS"  # environment variable that marks every process of a worker, whatever its parent
 
 
@@ -43,8 +40,6 @@ class Workers:
     def __init__(self, stack: ExitStack, directory: Path, count: int, chance: random.Random) -> None:
         self._stack, self._directory, self._count, self._chance = stack, directory, count, chance
         self._running: list[Process] = []
-        self._kind: dict[int, Kind] = {}  # of a guard's children
-        self._missing: defaultdict[int, list[Kind]] = defaultdict(list)  # killed, and not yet replaced by their guard
         self._mark = f"{directory.name}-worker"
 
     def start(self) -> None:
@@ -71,45 +66,22 @@ class Workers:
         for wanted in kinds:
             for tree in trees:
                 if found := tree.get(wanted):
-                    guard, pid = self._chance.choice(found)
                     with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                        if guard:
-                            self._missing[guard].append(wanted)
+                        os.kill(self._chance.choice(found), signal.SIGKILL)
                         return wanted
         return None
 
-    def _tree(self, process: Process) -> dict[Kind, list[tuple[int, int]]]:
-        """Return pairs (guard's pid or 0, pid) by kind."""
+    def _tree(self, process: Process) -> dict[Kind, list[int]]:
+        """Return process ids by kind."""
         if process.poll() is not None:
             return {}
-        found: defaultdict[Kind, list[tuple[int, int]]] = defaultdict(list)
-        found["watcher"].append((0, process.pid))
-        engines, mains = ([pid for pid in children(process.pid) if runs(pid, name)] for name in ("engine", "cluster"))
-        found["engine"] = [(0, pid) for pid in engines]
-        for main in mains:
-            found["main"].append((0, main))
-            for guard in children(main)[:1]:
-                found["guard"].append((0, guard))
-                for kind, pid in self._named(guard):
-                    found[kind].append((guard, pid))
+        found: defaultdict[Kind, list[int]] = defaultdict(list)
+        found["watcher"].append(process.pid)
+        for pid in children(process.pid):
+            for kind in KINDS:
+                if is_kind(pid, kind):
+                    found[kind].append(pid)
         return found
-
-    def _named(self, guard: int) -> list[tuple[Kind, int]]:
-        """Return the children of a guard with their kinds.
-
-        A guard starts its pool, then the monitor, then the pusher; later it replaces what is missing.
-        """
-        pids = children(guard)
-        if not any(pid in self._kind for pid in pids):
-            if len(pids) < POOL + 2:
-                return []  # still starting
-            self._kind |= dict.fromkeys(pids[:-2], "worker")
-            self._kind |= {pids[-2]: "monitor", pids[-1]: "pusher"}
-        for pid in pids:
-            if pid not in self._kind:
-                self._kind[pid] = self._missing[guard].pop(0) if self._missing[guard] else "worker"
-        return [(self._kind[pid], pid) for pid in pids]
 
     def left_behind(self) -> list[int]:
         """Return processes that run without a watcher. Check twice, because trees start and end meanwhile."""
@@ -181,13 +153,11 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
-def runs(pid: int, command: str) -> bool:
-    """Return whether a process was started as `manage.py command`. It is not, before it has become Python."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return command.encode() in words[2:3]
+def is_kind(pid: int, kind: str) -> bool:
+    """Return whether a child of a watcher is of this kind, by the name that it has given itself."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip().partition("-")[0] == kind
+    return False
 
 
 def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
