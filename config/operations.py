@@ -18,6 +18,7 @@ from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
+from tenants.db.postgresql.refusal import PoolerFound
 
 ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
 
@@ -51,6 +52,8 @@ def _part(check: Callable[[], str]) -> dict[str, Any]:
     """Run a check, which returns what is wrong in a sentence, or an empty string."""
     try:
         wrong = check()
+    except PoolerFound as error:
+        wrong = str(error)
     except DatabaseError:
         wrong = "The database does not answer."
     return {"ok": not wrong, "message": wrong}

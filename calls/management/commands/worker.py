@@ -1,8 +1,10 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from calls.engine.supervisor import Watcher
+from tenants.db.postgresql.refusal import PoolerFound
 
 
 class Command(BaseCommand):
@@ -11,4 +13,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            connection.ensure_connection()
+        except PoolerFound as error:
+            raise CommandError(str(error)) from error
         Watcher(say=self.stdout.write).run()
