@@ -24,6 +24,7 @@ from calls.deadlines import WATCHER_TIMING, WatcherTiming
 from calls.engine import leader, slots, tasks
 from calls.engine.children import Child
 from calls.models import Heartbeat
+from tenants import outages
 
 logger = logging.getLogger(__name__)
 Slot = tuple[str, int]  # role and slot
@@ -76,7 +77,6 @@ class Watcher:
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        self._delete_stale_rows()
         started: list[Child] = []
         try:
             for child, start in self._starts():
@@ -121,6 +121,7 @@ class Watcher:
             for slot, child in self._engines.items():
                 self._look_at_engine(slot, child)
             self._look_at_cluster()
+            outages.note_success()
         except (DatabaseError, InterfaceError):
             logger.exception("The watcher cannot read heartbeats")
             self._silence.forget()  # in an outage nobody can beat
@@ -165,8 +166,9 @@ class Watcher:
         if not all(ended):
             logger.error("Not all processes stopped in %s s", self.timing.stop_grace)
 
-    def _delete_stale_rows(self) -> None:
-        """Delete heartbeats and queues of workers that ended long ago."""
+    def prepare(self) -> None:
+        """Open the first slot, and delete heartbeats and queues of workers that ended long ago. May be repeated."""
+        slots.open_slot(self.name, UPKEEP, tasks.SLOT)
         Heartbeat.objects.filter(beaten_at__lt=timezone.now() - timedelta(hours=1)).delete()
         alive = Heartbeat.objects.values("worker")
         OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive).delete()
