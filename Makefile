@@ -18,7 +18,7 @@ EXAMPLES ?= 25
 SCALE ?= 0.1
 ONLY ?=
 
-.PHONY: help setup demo check test test-sqlite test-postgresql lint format requirements proof chaos endurance simulate \
+.PHONY: help setup demo check test test-sqlite test-postgresql test-pgbouncer lint format requirements proof chaos endurance simulate \
 	mutants schemathesis screenshots bench bench-pages clean
 
 # Two of these words at once would install into one virtual environment, or share two cores.
@@ -56,6 +56,9 @@ test-sqlite: $(VENV)/.dev-installed  ## the whole suite on SQLite
 
 test-postgresql: $(VENV)/.dev-installed  ## the whole suite on PostgreSQL
 	$(BIN)/python -m tests.suite --only postgresql $(ARGS)
+
+test-pgbouncer: $(VENV)/.dev-installed  ## what a connection pooler can change, through PgBouncer
+	$(BIN)/python -m tests.suite --only pgbouncer $(ARGS)
 
 lint: $(VENV)/.dev-installed  ## ruff, mypy --strict, the import rules, Django's checks
 	$(BIN)/ruff check .

@@ -94,6 +94,7 @@ class Pauses:
     publish_finished_imports: float = 1.0
     purge_webhooks: float = 10.0
     purge_callbacks: float = 10.0
+    purge_leftovers: float = 60.0
     fold_counts: float = 5.0
     seal_audit: float = 60.0
 

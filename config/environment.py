@@ -28,6 +28,7 @@ class Environment:
     secret_key: str
     field_keys: tuple[str, ...]
     database_url: str
+    database_pooler: bool
     public_base_url: str
     allowed_hosts: list[str]
     engine_processes: int
@@ -56,6 +57,7 @@ def read(var: Path) -> Environment:
             secret_key=env.str("SECRET_KEY", "") or _generated(var / "secret-key", debug, "SECRET_KEY"),
             field_keys=_field_keys(env.list("FIELD_KEYS", []), var, debug),
             database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
+            database_pooler=env.bool("DATABASE_POOLER", False),
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_processes=env.int(

@@ -14,8 +14,11 @@ import structlog
 
 from tenants.masking import masked
 from tenants.middleware import current_request_id
+from tenants.outages import outage_in
 
 _OWN_ID = re.compile(r"[0-9a-f]{32}")  # a request id of ours. A caller may send a number or a key as its own id.
+
+_NAMES = re.compile(r"(?:\b(Call|Campaign|Account|Organization|Status callback)s? )?%[^%\s]*[srdf]")
 
 
 class Formatter(logging.Formatter):
@@ -32,9 +35,22 @@ class Formatter(logging.Formatter):
         }
         if request_id := current_request_id() or getattr(getattr(record, "request", None), "request_id", ""):
             event["request_id"] = request_id if _OWN_ID.fullmatch(request_id) else masked(request_id)
+        event |= _keys(record)
         if record.exc_info:
             event["exception"] = masked(self.formatException(record.exc_info))
         return str(self._render(None, record.levelname, event))
+
+
+def _keys(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the keys of the rows that a message names, as "Call %s" does, and a campaign given as `extra`."""
+    named = {
+        word.lower().replace(" ", "_"): place for place, word in enumerate(_NAMES.findall(str(record.msg))) if word
+    }
+    args = record.args if isinstance(record.args, tuple) else ()
+    found = {name: args[place] for name, place in named.items() if place < len(args)}
+    if campaign := getattr(record, "campaign", None):
+        found["campaign"] = campaign
+    return {name: key for name, key in found.items() if isinstance(key, int)}
 
 
 def mask_uncaught() -> None:
@@ -49,4 +65,6 @@ def _of_thread(args: threading.ExceptHookArgs) -> None:
 
 
 def _print_masked(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))
+    outage = outage_in(error)
+    text = f"{outage}: {error}" if outage else "".join(traceback.format_exception(kind, error, trace)).rstrip()
+    sys.stderr.write(masked(text) + "\n")

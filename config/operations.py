@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,6 +21,7 @@ from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
+from tenants.db.postgresql.refusal import PoolerFound
 
 ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
 
@@ -43,6 +47,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
     parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
+    parts["storage"] = _part(_storage)
     ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 
@@ -51,6 +56,8 @@ def _part(check: Callable[[], str]) -> dict[str, Any]:
     """Run a check, which returns what is wrong in a sentence, or an empty string."""
     try:
         wrong = check()
+    except PoolerFound as error:
+        wrong = str(error)
     except DatabaseError:
         wrong = "The database does not answer."
     return {"ok": not wrong, "message": wrong}
@@ -74,6 +81,21 @@ def _worker() -> str:
         return "No worker has started. Run manage.py worker."
     if age > CLUSTER_TIMING.watcher:
         return f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs."
+    return ""
+
+
+def _storage() -> str:
+    """Write a small file where uploads go. Storage on other machines is not asked: a probe must be cheap."""
+    if not isinstance(default_storage, FileSystemStorage):
+        return ""
+    folder = Path(default_storage.location)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ready-") as file:
+            file.write(b" " * 4096)
+            file.flush()
+    except OSError as error:
+        return f"Files cannot be stored in {folder}: {error.strerror}. Free or mount the disk."
     return ""
 
 

@@ -116,6 +116,8 @@ def _database() -> dict[str, Any]:
         # A server that vanished is noticed within 25 s. Without this a thread would wait for it for hours, silently.
         vanished = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
         found["OPTIONS"] = {"connect_timeout": 10, **vanished, **found["OPTIONS"]}
+        # Behind a pooler, a cursor of the server ends with the transaction: rows are read in parts instead.
+        found["POOLER"] = found["DISABLE_SERVER_SIDE_CURSORS"] = ENVIRONMENT.database_pooler
     found["CONN_MAX_AGE"] = 60  # not a pool: forked workers would share its sockets
     return found
 
@@ -268,7 +270,7 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "config.logs.Formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "handlers": {"stderr": {"class": "tenants.outages.Handler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {

@@ -1,9 +1,10 @@
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_init, post_migrate
 
-from tenants import masked_rows
+from tenants import masked_rows, outages
 from tenants.db import append_only
 from tenants.egress import policy
 
@@ -19,5 +20,6 @@ class TenantsConfig(AppConfig):
         post_init.connect(masked_rows.mask_history, sender="admin.LogEntry")
         post_execute_in_worker.connect(masked_rows.mask_failure)
         user_logged_in.connect(note_sign_in)
+        connection_created.connect(outages.note_success)
         post_migrate.connect(append_only.install, sender=self)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain as flattened
 from itertools import groupby
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from django.db.models import Exists, Max, Min, OuterRef
 from django.utils import timezone
 
 from tenants.audit_log import canonical, commitment
+from tenants.db.reading import by_key
 from tenants.models import AuditEntry, AuditSeal
 
 INSTALLATION = 0  # the chain of entries without an organization
@@ -121,9 +123,9 @@ def _faults(chain: int) -> Iterator[Fault]:
 
 def _unsealed_faults(chain: int) -> Iterator[Fault]:
     sealed = Exists(AuditSeal.objects.filter(entry=OuterRef("pk")))
-    mine = AuditEntry.objects.filter(~sealed, organization=chain or None).order_by("pk").prefetch_related("personal")
+    mine = AuditEntry.objects.filter(~sealed, organization=chain or None).prefetch_related("personal")
     last = _last_sealed()
-    for entry in mine.iterator(chunk_size=AT_ONCE):
+    for entry in flattened.from_iterable(by_key(mine, AT_ONCE)):
         if entry.pk <= last:
             yield Fault(chain, entry.pk, "was added after later entries were sealed")
         yield from _personal_faults(chain, entry)

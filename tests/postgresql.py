@@ -22,7 +22,7 @@ class Unavailable(Exception):
 def throwaway_server() -> Iterator[str]:
     """Yield the server's URL. Raises Unavailable."""
     programs = _programs()
-    user = _user()
+    user = unprivileged_user()
     home = Path(tempfile.mkdtemp(prefix="trunkline-postgresql-"))
     data, log = home / "data", home / "log"
     if user:
@@ -59,7 +59,7 @@ def _programs() -> Path:
     raise Unavailable("its programs (initdb, pg_ctl) are not installed. On Debian: apt-get install postgresql")
 
 
-def _user() -> str | None:
+def unprivileged_user() -> str | None:
     """Return the user to run the server as, because initdb refuses root; None for the present user."""
     if os.geteuid() != 0:
         return None

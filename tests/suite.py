@@ -1,10 +1,10 @@
 """Run the suite: all of it on a PostgreSQL server of its own, and on SQLite what SQLite can change.
 
-python -m tests.suite [--only sqlite|postgresql] [--proof] [arguments for pytest]
+python -m tests.suite [--only sqlite|postgresql|pgbouncer] [--proof] [arguments for pytest]
 
 Where PostgreSQL's programs are not installed, the whole suite runs on SQLite. `--proof` runs the long proofs instead,
 and the property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on
-both databases. See docs/testing.md.
+both databases. `--only pgbouncer` runs what a pooler can change, through PgBouncer. See docs/testing.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.pgbouncer import throwaway_pooler
 from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,21 +64,43 @@ ON_SQLITE = {
     "tests/campaigns/test_do_not_call_import.py": "bulk statements",
     "tests/config/test_search.py": "search by prefix without operator classes",
 }
+# What a pooler can change: claims, leases, locks, limits of statements, batches, files in parts, bulk statements.
+THROUGH_POOLER = [
+    "tests/calls/test_batches.py",
+    "tests/calls/test_counts.py",
+    "tests/calls/test_engine.py",
+    "tests/calls/test_enqueueing.py",
+    "tests/calls/test_evidence_csv.py",
+    "tests/calls/test_interleavings.py",
+    "tests/calls/test_leader.py",
+    "tests/calls/test_outages.py",
+    "tests/calls/test_placing.py",
+    "tests/calls/test_polling.py",
+    "tests/calls/test_results_csv.py",
+    "tests/calls/test_webhooks.py",
+    "tests/campaigns/test_import_job.py",
+    "tests/campaigns/test_launching.py",
+    "tests/tenants/test_audit_chain.py",
+    "tests/tenants/test_bulk_updates.py",
+    "tests/tenants/test_exports.py",
+]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--only", choices=["sqlite", "postgresql"])
+    parser.add_argument("--only", choices=["sqlite", "postgresql", "pgbouncer"])
     parser.add_argument("--proof", action="store_true")
     options, rest = parser.parse_known_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with this process
     if options.proof:
         rest = ["-m", "proof or hypothesis", "--hypothesis-profile", "proof", *rest]
     with database(options.only) as server:
-        if options.only == "postgresql" and not server:
+        if options.only in ("postgresql", "pgbouncer") and not server:
             return 1
         results = {}
-        if server:
+        if options.only == "pgbouncer":
+            results["PgBouncer"] = through_pooler(rest, server)
+        elif server:
             results["PostgreSQL"] = run(rest, {"DATABASE_URL": server, "TEST_TEMPLATE": TEMPLATE})
         if options.only == "sqlite" or not server:
             results["SQLite"] = run(rest, {})
@@ -132,10 +155,22 @@ def run(arguments: list[str], extra: dict[str, str]) -> int:
 
 def environment(extra: dict[str, str]) -> dict[str, str]:
     # Bytecode is kept: otherwise each process compiles what it imports, and each worker rewrites every test module.
-    dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "TEST_TEMPLATE", "PYTHONDONTWRITEBYTECODE"}
+    dropped = {"DATABASE_URL", "DATABASE_POOLER", "PUBLIC_BASE_URL", "TEST_TEMPLATE", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     # Tests read the project's files as UTF-8, whatever the locale of the machine.
     return kept | {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "PYTHONUTF8": "1"} | extra
+
+
+def through_pooler(arguments: list[str], server: str) -> int:
+    """Run pytest through PgBouncer. The databases are kept: the pooler's connections go with the server."""
+    try:
+        with throwaway_pooler(server, size=40) as url:
+            extra = {"DATABASE_URL": url, "DATABASE_POOLER": "true", "TEST_TEMPLATE": TEMPLATE}
+            asked = arguments if named(arguments) else [*arguments, *THROUGH_POOLER]
+            return run(["--reuse-db", *asked], extra)
+    except Unavailable as reason:
+        say(f"PgBouncer cannot be used: {reason}")
+        return 1
 
 
 def say(text: str) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from typing import Any
 
 import pytest
@@ -41,7 +43,7 @@ def worker(db: None) -> Heartbeat:
 def test_it_is_ready_with_a_database_its_tables_and_a_worker(worker: Heartbeat) -> None:
     answer = Client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK}
+    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK, "storage": OK}
     assert answer["X-Request-Id"]
 
 
@@ -49,8 +51,23 @@ def faulty(part: str) -> str:
     answer = Client().get("/readyz")
     found = answer.json()
     assert (answer.status_code, found["ok"]) == (503, False)
-    assert [name for name in ("database", "migrations", "worker") if not found[name]["ok"]] == [part]
+    assert [name for name in ("database", "migrations", "worker", "storage") if not found[name]["ok"]] == [part]
     return str(found[part]["message"])
+
+
+def test_a_folder_that_cannot_be_written_is_told(worker: Heartbeat, settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path / "made" / "when asked")
+    assert Client().get("/readyz").status_code == 200
+    assert list((tmp_path / "made" / "when asked").iterdir()) == []
+    settings.MEDIA_ROOT = "/proc/nowhere"
+    assert faulty("storage").startswith("Files cannot be stored in /proc/nowhere: ")
+    settings.MEDIA_ROOT = str(tmp_path)
+    soft, hard = getrlimit(RLIMIT_FSIZE)
+    try:
+        setrlimit(RLIMIT_FSIZE, (100, hard))  # as on a full disk, a file can be made and not filled
+        assert "File too large" in faulty("storage")
+    finally:
+        setrlimit(RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.usefixtures("frozen")

@@ -104,7 +104,11 @@ class PlacingLane(Lane):
         try:
             self._writer.put((claim, await self._answer(claim)), claim.committed + CLUSTER_TIMING.lease)
         except Exception:  # when the lease ends, the reaper turns the claim into a doubt
-            logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
+            logger.exception(
+                "Call %s: the answer to its placing was lost",
+                claim.call.pk,
+                extra={"campaign": vars(claim.call).get("campaign_id")},
+            )
         finally:
             self._of_account[claim.call.account_id] -= 1
 
@@ -116,7 +120,11 @@ class PlacingLane(Lane):
 
     async def _give_up(self, answer: Placed) -> None:
         """The reaper turns the claim into a doubt, because its lease is over."""
-        logger.error("Call %s: the answer to its placing could not be stored", answer[0].call.pk)
+        logger.error(
+            "Call %s: the answer to its placing could not be stored",
+            answer[0].call.pk,
+            extra={"campaign": vars(answer[0].call).get("campaign_id")},
+        )
 
 
 class CallbackLane(Lane):

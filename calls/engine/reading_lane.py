@@ -101,7 +101,9 @@ class ReadingLane(Lane):
         try:
             answer, raw = await polling.read(self._client, due)
         except Exception as error:
-            logger.exception("Call %s: a read failed", due.call.pk)
+            logger.exception(
+                "Call %s: a read failed", due.call.pk, extra={"campaign": vars(due.call).get("campaign_id")}
+            )
             # The read was counted and leased, so a failing read is not repeated at once and forever.
             answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
         finally:
@@ -122,7 +124,11 @@ class ReadingLane(Lane):
     async def _give_up(self, answer: Read) -> None:
         """Store that the read failed, so that an answer which cannot be stored is not read at once and forever."""
         due = answer[0]
-        logger.error("Call %s: the answer to a read could not be stored", due.call.pk)
+        logger.error(
+            "Call %s: the answer to a read could not be stored",
+            due.call.pk,
+            extra={"campaign": vars(due.call).get("campaign_id")},
+        )
         failed = ProviderError("The answer could not be stored.")
         await self.stores(polling.record_all, [(due, failed, b"")])
 

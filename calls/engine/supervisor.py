@@ -30,6 +30,7 @@ from calls.engine.lifeline import Lifeline
 from calls.engine.service import Engine
 from calls.engine.task_process import TaskProcess
 from calls.models import Heartbeat
+from tenants import outages
 from tenants.egress.event_loop import new_event_loop
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,6 @@ class Watcher:
 
     def run(self) -> None:
         awake = self._handle_signals()
-        self._delete_stale_rows()
         gc.collect()  # what it frees now is not copied into each child
         started: list[Child] = []
         try:
@@ -161,6 +161,7 @@ class Watcher:
             for slot, child in self._engines.items():
                 self._look_at_engine(slot, child)
             self._look_at_tasks()
+            outages.note_success()
         except (DatabaseError, InterfaceError, OSError):  # OSError: the system has no process to give
             logger.exception("The watcher cannot look after its processes")
             self._silence.forget()  # in an outage nobody can beat
@@ -205,8 +206,9 @@ class Watcher:
         if not all(ended):
             logger.error("Not all processes stopped in %s s", self.timing.stop_grace)
 
-    def _delete_stale_rows(self) -> None:
-        """Delete heartbeats and queues of workers that ended long ago."""
+    def prepare(self) -> None:
+        """Open the first slot, and delete heartbeats and queues of workers that ended long ago. May be repeated."""
+        slots.open_slot(self.name, UPKEEP, tasks.SLOT)
         Heartbeat.objects.filter(beaten_at__lt=timezone.now() - timedelta(hours=1)).delete()
         alive = Heartbeat.objects.values("worker")
         OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive).delete()

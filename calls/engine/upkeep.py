@@ -14,6 +14,7 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.deadlines import Pauses
 from calls.dialing import reassessing
+from calls.engine import leftovers
 from calls.engine.control import Control, Repeated
 from calls.engine.leader import Leadership
 from calls.following import status_callbacks
@@ -40,6 +41,7 @@ class Upkeep:
             ("purge_imports", self.purge_imports, pauses.purge_imports),
             ("purge_webhooks", self.purge_webhooks, pauses.purge_webhooks),
             ("purge_callbacks", self.purge_callbacks, pauses.purge_callbacks),
+            ("purge_leftovers", self.purge_leftovers, pauses.purge_leftovers),
             ("fold_counts", self.fold_counts, pauses.fold_counts),
             ("seal_audit", self.seal_audit, pauses.seal_audit),
         ]
@@ -80,6 +82,9 @@ class Upkeep:
 
     async def purge_callbacks(self) -> bool:
         return bool(await self._db(status_callbacks.purge) > 0)
+
+    async def purge_leftovers(self) -> bool:
+        return bool(await self._db(leftovers.purge, timezone.now()) > 0)
 
     async def fold_counts(self) -> bool:
         return bool(await self._db(counters.fold))

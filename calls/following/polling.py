@@ -138,7 +138,9 @@ def _ended(call: Call, end: Callable[[], None]) -> bool:
     try:
         end()
     except DatabaseError:
-        logger.exception("Call %s: its following could not be ended", call.pk)
+        logger.exception(
+            "Call %s: its following could not be ended", call.pk, extra={"campaign": vars(call).get("campaign_id")}
+        )
         return False
     return True
 

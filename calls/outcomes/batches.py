@@ -153,7 +153,11 @@ def _concluded(entries: Sequence[Entry], loaded: Loaded) -> Iterator[Gathered]:
             except Exception as error:
                 transaction.set_rollback(False)  # the statement that was refused never reached the database
                 if not isinstance(error, SetAside | NeedsContactLock):
-                    logger.exception("Call %s: its answer could not be recorded in a batch", call.pk)
+                    logger.exception(
+                        "Call %s: its answer could not be recorded in a batch",
+                        call.pk,
+                        extra={"campaign": vars(call).get("campaign_id")},
+                    )
                 continue
             if call.provider_call_id != before:
                 loaded.given[call.account_id, call.provider_call_id.lower()] = call.pk

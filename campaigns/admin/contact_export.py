@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -13,6 +15,7 @@ from django.db.models.functions import Substr
 
 from campaigns.models import Contact, ContactNumber
 from tenants.api.fields import utc_text
+from tenants.db.reading import by_key
 
 MAX_NAMES = 900  # of variables: an import reads at most 1,000 columns
 AT_ONCE = 2_000
@@ -56,7 +59,8 @@ def _used(rows: QuerySet[Contact]) -> _Used:
     last = ContactNumber.objects.filter(contact=OuterRef("pk")).order_by("-position").values("position")[:1]
     values = rows.annotate(evidence=Substr("consent_evidence", 1, 1), last=Subquery(last))
     columns = ["evidence" if name == "consent_evidence" else name for name in names]
-    for variables, count, *fields in values.values_list("variables", "last", *columns).iterator(chunk_size=AT_ONCE):
+    read = by_key(values.values_list("pk", "variables", "last", *columns), AT_ONCE, itemgetter(0))
+    for _, variables, count, *fields in chain.from_iterable(read):
         found.variables.update(dict.fromkeys(variables or ()))
         found.numbers = max(found.numbers, count or 0)
         found.fields.update(name for name, value in zip(names, fields, strict=True) if value)

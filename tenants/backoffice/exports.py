@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from html import unescape
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
@@ -27,6 +27,7 @@ from tenants.api.fields import utc_text
 from tenants.audit_origin import Origin, acting, current_origin
 from tenants.backoffice.audited_pages import AuditedPages
 from tenants.backoffice.roles import reach_of
+from tenants.db.reading import by_key, in_order
 from tenants.policy import Action
 from tenants.spreadsheets import lines
 
@@ -164,21 +165,11 @@ class ExportedList(AuditedPages):
 
 
 def chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    """Yield the rows in order, CHUNK at a time.
-
-    Rows ordered by key are read in key ranges, other rows from one open cursor.
-    """
+    """Yield the rows in their order, CHUNK at a time."""
     first = next(iter(rows.query.order_by), "")
-    if first not in {"pk", "-pk", "id", "-id"}:
-        reading = rows.iterator(chunk_size=CHUNK)
-        while chunk := list(islice(reading, CHUNK)):
-            yield chunk
-        return
-    beyond = "pk__lt" if first.startswith("-") else "pk__gt"
-    chunk = list(rows[:CHUNK])
-    while chunk:
-        yield chunk
-        chunk = list(rows.filter(**{beyond: chunk[-1].pk})[:CHUNK]) if len(chunk) == CHUNK else []
+    if first in {"pk", "-pk", "id", "-id"}:
+        return by_key(rows, CHUNK, falling=first.startswith("-"))
+    return in_order(rows, CHUNK)
 
 
 def as_text(value: Any) -> str:

@@ -51,17 +51,20 @@ class SessionStore(DatabaseStore):
 
     @classmethod
     def clear_expired(cls) -> None:
-        StaffSession.objects.exclude(_in_force()).delete()
+        expired(timezone.now()).delete()
 
 
-def _in_force() -> Q:
-    now = timezone.now()
+def _in_force(now: datetime) -> Q:
     idle, whole = timedelta(seconds=settings.SESSION_IDLE_SECONDS), timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return Q(expire_date__gt=now, seen_at__gt=now - idle, signed_in_at__gt=now - whole)
 
 
 def in_force() -> QuerySet[Any]:
-    return StaffSession.objects.filter(_in_force())
+    return StaffSession.objects.filter(_in_force(timezone.now()))
+
+
+def expired(now: datetime) -> QuerySet[Any]:
+    return StaffSession.objects.exclude(_in_force(now))
 
 
 def note_sign_in(sender: Any, request: HttpRequest, **_: Any) -> None:

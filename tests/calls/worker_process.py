@@ -32,7 +32,9 @@ def main(impatient: Path) -> None:
             return super().__getattribute__(name)
 
     assert min(WATCHER_TIMING.silent_tasks, WATCHER_TIMING.silent_engine) > SHORT
-    Watcher(timing=Told(look=0.1)).run()
+    watcher = Watcher(timing=Told(look=0.1))
+    watcher.prepare()
+    watcher.run()
 
 
 if __name__ == "__main__":

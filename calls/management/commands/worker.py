@@ -1,10 +1,16 @@
+import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser, SystemCheckError
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
+from django.db import DatabaseError, InterfaceError, connection
 
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
+from tenants.db.postgresql.refusal import PoolerFound
+from tenants.outages import outage_in
+
+AGAIN = 1.0  # seconds
 
 
 class Command(BaseCommand):
@@ -17,7 +23,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["skip_checks"]:
             self._check_apart()
-        Watcher(say=self.stdout.write).run()
+        watcher = Watcher(say=self.stdout.write)
+        self._wait_until(watcher.prepare)
+        watcher.run()
 
     def _check_apart(self) -> None:
         """Run the system checks in a process of their own: they load the code of all pages, which no worker needs."""
@@ -33,3 +41,23 @@ class Command(BaseCommand):
         except SystemCheckError as error:
             self.stderr.write(str(error), lambda text: text)
             raise SystemExit(1) from error
+
+    def _wait_until(self, can_write: Any) -> None:
+        """Wait, with one sentence, while the database is away or its disk is full or read-only."""
+        waiting = False
+        while True:
+            try:
+                can_write()
+            except PoolerFound as error:
+                raise CommandError(str(error)) from error
+            except (DatabaseError, InterfaceError) as error:
+                outage = outage_in(error)
+                if not outage:
+                    raise
+                if not waiting:
+                    self.stderr.write(f"{outage}: {' '.join(str(error).split())}. The worker waits for it.")
+                waiting = True
+                connection.close()
+                time.sleep(AGAIN)
+            else:
+                return

@@ -1,0 +1,91 @@
+"""Tables that would grow for ever: each is named with what becomes of its rows, and what is due is deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+import time_machine
+from axes.models import AccessAttempt
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.utils import timezone
+from django_q.models import Task
+
+from calls.deadlines import PAUSES
+from calls.engine import leftovers
+from calls.engine.control import Control
+from calls.engine.leader import Leadership
+from calls.engine.upkeep import Upkeep
+from tenants.models import RequestBudget, StaffSession
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now().replace(microsecond=0)
+
+
+def test_every_table_is_named_with_what_becomes_of_its_rows() -> None:
+    models = apps.get_models(include_auto_created=True)
+    assert {model._meta.label for model in models} == set(leftovers.FATES)
+    for fate in leftovers.FATES.values():
+        *_, place = fate.rpartition(": ")
+        if place.startswith(("calls.", "campaigns.", "tenants.")):
+            module, _, name = place.rpartition(".")
+            try:
+                import_module(place)
+            except ModuleNotFoundError:
+                assert hasattr(import_module(module), name), fate
+
+
+def session(key: str, user: User, **times: timedelta) -> None:
+    found = {"signed_in_at": NOW, "seen_at": NOW, "expire_date": NOW + timedelta(hours=12)}
+    found |= {name: NOW + moved for name, moved in times.items()}
+    StaffSession.objects.create(session_key=key, session_data="x", user_id=user.pk, **found)
+
+
+@pytest.fixture
+def rows(django_user_model: type[User]) -> None:
+    """Rows of each purged table, some of them due."""
+    user = django_user_model.objects.create_user("someone")
+    session("kept", user)
+    session("idle", user, seen_at=-timedelta(hours=3))
+    session("a day old", user, signed_in_at=-timedelta(hours=13))
+    session("expired", user, expire_date=-timedelta(seconds=1))
+    for name, age in (("kept", timedelta(minutes=20)), ("old", timedelta(days=2))):
+        attempt = AccessAttempt.objects.create(username=name, ip_address="::1", user_agent="", failures_since_start=1)
+        AccessAttempt.objects.filter(pk=attempt.pk).update(attempt_time=NOW - age)
+        RequestBudget.objects.create(caller=name, spent_until=(NOW - age).timestamp())
+        for success in (True, False):
+            of_task = {"name": name, "func": "x", "started": NOW, "stopped": NOW - age * 4, "success": success}
+            Task.objects.create(id=f"{name}-{success}", **of_task)
+
+
+def left() -> list[set[str]]:
+    return [
+        set(StaffSession.objects.values_list("session_key", flat=True)),
+        set(AccessAttempt.objects.values_list("username", flat=True)),
+        set(RequestBudget.objects.values_list("caller", flat=True)),
+        set(Task.objects.values_list("name", flat=True)),
+    ]
+
+
+@pytest.mark.usefixtures("rows")
+def test_what_is_due_is_deleted_and_nothing_else() -> None:
+    with time_machine.travel(NOW, tick=False):
+        assert leftovers.purge(NOW) == 3 + 1 + 1 + 2
+        assert left() == [{"kept"}] * 4
+        assert leftovers.purge(NOW) == 0
+
+
+@pytest.mark.usefixtures("rows")
+def test_many_rows_are_deleted_in_parts() -> None:
+    assert [leftovers.purge(NOW, limit=1) for _ in range(4)] == [4, 2, 1, 0]
+    assert left() == [{"kept"}] * 4
+
+
+def test_upkeep_does_it() -> None:
+    async def db(work: object) -> None:
+        raise AssertionError
+
+    steps = Upkeep(Control(), Leadership("upkeep", "me"), db).steps(PAUSES)
+    assert "purge_leftovers" in [name for name, _, _ in steps]
