@@ -60,13 +60,14 @@ test-postgresql: $(VENV)/.dev-installed  ## the whole suite on PostgreSQL
 test-pgbouncer: $(VENV)/.dev-installed  ## what a connection pooler can change, through PgBouncer
 	$(BIN)/python -m tests.suite --only pgbouncer $(ARGS)
 
-lint: $(VENV)/.dev-installed  ## ruff, mypy --strict, the import rules, Django's checks
+lint: $(VENV)/.dev-installed  ## ruff, mypy --strict, the import rules, Django's checks, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	DEBUG=true $(BIN)/mypy .
 	DEBUG=true $(BIN)/python manage.py check
 	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.vulnerabilities
 
 format: $(VENV)/.dev-installed  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
+from tenants.db.outages import words_of
 from tenants.db.postgresql.refusal import PoolerFound
+
+logger = logging.getLogger(__name__)
 
 ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
 
@@ -46,7 +52,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
-    parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
+    database = _part(_database)
+    # A database that does not answer is asked once: each further question would wait as long as the first.
+    parts = {"database": database} | {name: _part(ask) if database["ok"] else database for name, ask in ASKED.items()}
     parts["storage"] = _part(_storage)
     ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
@@ -58,7 +66,7 @@ def _part(check: Callable[[], str]) -> dict[str, Any]:
         wrong = check()
     except PoolerFound as error:
         wrong = str(error)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         wrong = "The database does not answer."
     return {"ok": not wrong, "message": wrong}
 
@@ -99,18 +107,45 @@ def _storage() -> str:
     return ""
 
 
+ASKED = {"migrations": _migrations, "worker": _worker}
+
+
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return metrics as Prometheus text, computed on request. They name no organization and no phone number."""
+    """Return metrics as Prometheus text, computed on request. They name no organization and no phone number.
+
+    Without the database they are those of this process.
+    """
     if not _may_read_metrics(request):
         return JsonResponse(shape("This address may not read metrics. See METRICS_ALLOW."), status=403)
     registry = CollectorRegistry()
-    registry.register(figures.Figures())
+    registry.register(_Found(_of_database()))
+    ProcessCollector(registry=registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # the directory where several web processes add up their counts
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(ANSWERS)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _of_database() -> Sequence[Metric]:
+    """Return the figures that the database has, or only that it does not answer."""
+    try:
+        found = list(figures.Figures().collect())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("Metrics without the database: it failed (%s)", words_of(error))
+        found = []
+    return [GaugeMetricFamily("trunkline_database_up", "1 while the database answers.", value=bool(found)), *found]
+
+
+class _Found(Collector):
+    """Metrics that were read before."""
+
+    def __init__(self, found: Sequence[Metric]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._found
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:

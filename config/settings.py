@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "tenants.middleware.RequestIdMiddleware",
     "tenants.audit_origin.AuditOriginMiddleware",
     "config.operations.CountAnswers",
+    "config.time_limits.StatementLimits",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -123,6 +124,7 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+STATEMENT_SECONDS, LONG_STATEMENT_SECONDS = 5, 120  # of the web process: see config/time_limits.py
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -97,7 +97,11 @@ def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch:
         raise DatabaseError("secret words of the server")
 
     monkeypatch.setattr(operations, "_database", broken)
-    assert faulty("database") == "The database does not answer."
+    answer, silent = Client().get("/readyz"), {"ok": False, "message": "The database does not answer."}
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"ok": False, "database": silent, "migrations": silent, "worker": silent},
+    )
 
 
 # Metrics.

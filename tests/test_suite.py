@@ -30,6 +30,7 @@ COVERED_BY = {
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",
     "tenants/db/copying.py": "tests/campaigns/test_import_job.py",
     "tenants/db/counters.py": "tests/calls/test_counts.py",
+    "tenants/db/time_limits.py": "tests/test_database_away.py",
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",
 }

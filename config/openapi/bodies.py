@@ -98,7 +98,6 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
     },
     ("CallViewSet", "transcript"): {
         200: obj(transcript=listed(obj(role=TEXT, text=TEXT, at=maybe(MOMENT)))),
-        503: ref("Error"),
     },
     ("CampaignViewSet", "preflight"): {200: ref("Preflight")},
     ("CampaignViewSet", "held_send"): {200: obj(recipients=COUNT)},

@@ -25,9 +25,13 @@ ERRORS: dict[str, tuple[str, str, str]] = {
     "422": ("Refused", "The request is understood, and a rule refuses it.", "This number is on the do-not-call list"),
     "429": ("TooManyRequests", "Too many requests with this key.", "Too many requests. Try again in 1 second."),
     "500": ("ServerError", "An error in Trunkline.", "Internal server error occurred"),
-    "503": ("Unavailable", "A provider gave no answer.", "The provider gave no usable answer. Try again later."),
+    "503": (
+        "Unavailable",
+        "The database, or a provider that the answer depends on, does not answer. Try again later.",
+        "The database does not answer. Try again in a moment.",
+    ),
 }
-ERROR_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}
+ERROR_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 DETAIL = {"field": "phoneNumber", "message": "A phone number has at least 10 characters.", "code": "too_small"}
 
 

@@ -157,7 +157,7 @@ class ContractSchema(AutoSchema):
         return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
     def _errors(self) -> list[str]:
-        codes = ["400", "401", "404", "405", "500"]
+        codes = ["400", "401", "404", "405", "500", "503"]
         if self.method in WITH_BODY:
             codes.append("413")
         if getattr(self.view, "content_negotiation_class", None) is not AnyAccept:

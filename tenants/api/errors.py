@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import sys
+from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from tenants.db.outages import Outage, outage_of, words_of
+
 logger = logging.getLogger(__name__)
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 # DRF's error codes and the contract's. Other codes stay as they are.
 _CODES = {
@@ -74,6 +79,7 @@ class Unavailable(exceptions.APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "unavailable"
+    retry_after = 10  # seconds
 
 
 def shape(message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
@@ -102,6 +108,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if isinstance(error, exceptions.APIException):
         return _response(error)
+    if outage := outage_of(error):
+        response = Response(shape(outage.sentence), status=503, headers={"Retry-After": str(outage.retry_after)})
+        return _noted(response, context["request"], error)
     logger.error("Unexpected error in %s", type(context.get("view")).__name__, exc_info=error)
     return Response(shape("Internal server error occurred"), status=500)
 
@@ -123,7 +132,8 @@ def _response(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         return Response(invalid(flatten(error.get_full_details())), status=400)
     details = getattr(error, "details", None)
-    return Response(shape(str(error.detail), details), status=error.status_code)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+    return Response(shape(str(error.detail), details), status=error.status_code, headers=headers)
 
 
 def invalid(faults: list[dict[str, str]]) -> dict[str, Any]:
@@ -163,9 +173,29 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Return the answer to any error outside of API views: a 503 where the database is at fault."""
+    error = sys.exc_info()[1]
+    if error is not None and (outage := outage_of(error)):
+        return _noted(_unavailable(request, outage), request, error)
     if is_for_programs(request):
         return JsonResponse(shape("Internal server error occurred"), status=500)
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
+    """Return a 503: JSON for programs, and for browsers a page that needs neither the database nor a session."""
+    headers = {"Retry-After": str(outage.retry_after), "Cache-Control": "no-store"}
+    if is_for_programs(request):
+        return JsonResponse(shape(outage.sentence), status=503, headers=headers)
+    page = render_to_string("503.html", {"sentence": outage.sentence})
+    return HttpResponse(page, status=503, headers=headers)
+
+
+def _noted(response: AnyResponse, request: Any, error: BaseException) -> AnyResponse:
+    """Write one line about an outage, in place of Django's, which has a traceback."""
+    logger.warning("503 for %s %s: the database failed (%s)", request.method, request.path, words_of(error))
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django asks for this before it writes its own line
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

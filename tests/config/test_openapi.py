@@ -15,7 +15,7 @@ from django.test import Client
 from config.openapi import bodies
 from tests.config.reading import resolved, the_document
 
-SHARED = {"400", "401", "403", "404", "405", "429", "500"}
+SHARED = {"400", "401", "403", "404", "405", "429", "500", "503"}
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -73,7 +73,7 @@ def test_every_operation_has_its_headers() -> None:
         for status, told in found["responses"].items():
             headers = set(resolved(told)["headers"])
             assert "X-Request-Id" in headers
-            assert ("Retry-After" in headers) == (status == "429")
+            assert ("Retry-After" in headers) == (status in ("429", "503"))
 
 
 def test_nothing_but_health_reports_and_the_document_goes_without_a_key() -> None:

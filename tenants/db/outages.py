@@ -1,0 +1,65 @@
+"""Recognise that the database is away, full or too slow: a fault of the moment, and not one of the request.
+
+The driver's error decides, by its class and code. Its words are never repeated: they may quote rows and addresses.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+
+class Outage(Enum):
+    """What is wrong, in a sentence for whoever asked, and in how many seconds to ask again."""
+
+    GONE = "The database does not answer. Try again in a moment.", 10
+    SLOW = "The database took too long for this. Try again later, or ask for less at once.", 30
+    FROZEN = "The database cannot store anything at present. Try again later.", 30
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        self.sentence, self.retry_after = sentence, retry_after
+
+
+# PostgreSQL's codes, whole or their class (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_OF_STATE = {
+    "57014": Outage.SLOW,  # a statement was canceled: it reached its limit
+    "55P03": Outage.SLOW,  # a lock was not to be had in time
+    "25006": Outage.FROZEN,  # read-only
+    "53100": Outage.FROZEN,  # disk full
+    "08": Outage.GONE,  # the connection failed
+    "25P03": Outage.GONE,  # the server ended an idle transaction
+    "25P04": Outage.SLOW,  # the whole transaction reached its limit
+    "53": Outage.GONE,  # too many connections, out of memory
+    "57P": Outage.GONE,  # stopping, stopped by an operator, starting
+    "58": Outage.GONE,  # errors of the operating system
+}
+# SQLite's codes (https://www.sqlite.org/rescode.html).
+_OF_SQLITE = {
+    5: Outage.SLOW,  # busy: another process writes
+    6: Outage.SLOW,  # locked
+    8: Outage.FROZEN,  # read-only
+    10: Outage.GONE,  # an error of the disk
+    13: Outage.FROZEN,  # disk full
+    14: Outage.GONE,  # the file cannot be opened
+    15: Outage.SLOW,  # locking protocol
+}
+
+
+def outage_of(error: BaseException | None) -> Outage | None:
+    """Return the outage that an error of Django's database layer tells of, None for any other error."""
+    if not isinstance(error, DatabaseError | InterfaceError):
+        return None
+    cause = error.__cause__
+    if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
+        return _OF_SQLITE.get(code & 0xFF)
+    if state := getattr(cause, "sqlstate", None):
+        return next((_OF_STATE[state[:length]] for length in (5, 3, 2) if state[:length] in _OF_STATE), None)
+    # Without a code: the server was not reached, or the connection is lost.
+    return Outage.GONE if isinstance(error, OperationalError | InterfaceError) else None
+
+
+def words_of(error: BaseException) -> str:
+    """Return the class and the code of an error, for a log line."""
+    code = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "sqlite_errorname", None)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
