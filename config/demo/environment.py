@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 DATABASE = Path(__file__).resolve().parent.parent.parent / "var" / "demo.sqlite3"
+JOURNAL = DATABASE.with_name("demo-journal")
 
 
 def prepare(arguments: list[str]) -> None:
@@ -16,6 +17,7 @@ def prepare(arguments: list[str]) -> None:
     os.environ["ALLOW_LOOPBACK_URLS"] = "true"
     os.environ["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{port}"
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{DATABASE}")
+    os.environ.setdefault("DIAL_JOURNAL", str(JOURNAL))
 
 
 def _wanted_port(arguments: list[str]) -> int:
