@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from calls.deadlines import CLUSTER_TIMING
+from calls.journal import standing
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
@@ -43,6 +44,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
     parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
+    parts["dial_journal"] = _part(standing.wrong)
     ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q, Subquery
 
 from calls.journal.comparing import Comparison, compare
 from tenants.journal import folder as folders
+from tenants.journal.keeping import remove_old
 from tenants.journal.writer import history
 from tenants.models import DialJournal, History, JournalFile
 
 COMMAND = "manage.py reconcile_journal"
 OFF = "The dial journal is off (DIAL_JOURNAL=off). When a backup is restored, nobody knows who was called since."
+
+
+class Ailing(NamedTuple):
+    """A journal that keeps workers from placing calls."""
+
+    host: str
+    is_presented: bool
+    trouble: str
 
 
 class Refused(Exception):
@@ -30,9 +41,12 @@ def admit() -> None:
     """Let the worker of this machine start, and note that its journal was compared. Raises Refused."""
     found = look()
     if found is not None and found.is_fine:
-        journal = register(found)
-        present(found, journal)
-        _remove_old(found.folder, journal)
+        try:
+            journal = register(found)
+            present(found, journal)
+            remove_old(found.folder, journal)
+        except OSError as error:
+            raise Refused(f"The dial journal in {found.folder} cannot be written: {error.strerror}.") from error
     if wrong := _sentence(found):
         raise Refused(wrong)
 
@@ -40,7 +54,7 @@ def admit() -> None:
 def wrong() -> str:
     """Return in a sentence why no worker may place calls, or an empty string. Changes nothing."""
     folder: Path | None = settings.DIAL_JOURNAL
-    return _sentence(compare(folder) if folder else None) or _trouble()
+    return _sentence(compare(folder) if folder else None) or next(filter(None, (row.trouble for row in _ailing())), "")
 
 
 def look() -> Comparison | None:
@@ -83,13 +97,21 @@ def present(found: Comparison, journal: DialJournal) -> None:
 
 def is_restored() -> bool:
     """Return whether the database was restored, and a journal was not compared with it yet."""
-    return DialJournal.objects.filter(presented__lt=history().epoch).exists()
+    return any(not row.is_presented for row in _ailing())
 
 
 def awaited() -> list[str]:
     """Return the hosts whose journals were not compared since the database was restored."""
-    epoch = history().epoch
-    return sorted({row.host for row in DialJournal.objects.filter(presented__lt=epoch)})
+    return sorted({row.host for row in _ailing() if not row.is_presented})
+
+
+def _ailing() -> list[Ailing]:
+    """Return the journals that keep workers from placing calls."""
+    epoch = History.objects.values("epoch")[:1]
+    waits = Q(presented__lt=Subquery(epoch))
+    rows = DialJournal.objects.filter(waits | ~Q(trouble="")).order_by("pk")
+    found = rows.annotate(is_presented=ExpressionWrapper(~waits, output_field=BooleanField()))
+    return [Ailing(*row) for row in found.values_list("host", "is_presented", "trouble")]
 
 
 def _locked() -> History:
@@ -145,16 +167,3 @@ def _sentence(found: Comparison | None) -> str:
             f"Start the worker there, run {COMMAND} --journal FOLDER with it, or {COMMAND} --declare-lost {hosts[0]}."
         )
     return ""
-
-
-def _trouble() -> str:
-    return DialJournal.objects.exclude(trouble="").values_list("trouble", flat=True).order_by("pk").first() or ""
-
-
-def _remove_old(folder: Path, journal: DialJournal) -> None:
-    """Delete what is older than the days that are kept: first in the database, which asks for what it knows."""
-    since = folders.first_day(settings.DIAL_JOURNAL_DAYS)
-    names = JournalFile.objects.filter(journal=journal).values_list("name", flat=True)
-    old = [name for name in names if (day := folders.day_of(name)) is None or day < since]
-    JournalFile.objects.filter(journal=journal, name__in=old).delete()
-    folders.remove_old(folder, settings.DIAL_JOURNAL_DAYS)

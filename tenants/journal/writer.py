@@ -21,6 +21,7 @@ from django.db.models.functions import Greatest
 
 from tenants import failpoints
 from tenants.journal import folder as folders
+from tenants.journal.keeping import remove_old
 from tenants.journal.lines import encode
 from tenants.models import DialJournal, History, JournalFile
 
@@ -147,6 +148,7 @@ class Writer:
         self._write(encode({"kind": "file", "journal": str(identity.journal), "host": identity.host}))
         self._row = JournalFile.objects.create(journal=journal, name=name).pk
         self._journal, self._day = journal.pk, today
+        remove_old(self.folder, journal)
 
     def _write(self, words: bytes) -> None:
         written = os.write(self._descriptor, words)
