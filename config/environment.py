@@ -41,6 +41,8 @@ class Environment:
     session_idle_minutes: int
     email_url: str
     email_from: str
+    dial_journal: Path | None
+    dial_journal_days: int
 
     @property
     def https(self) -> bool:
@@ -72,6 +74,8 @@ def read(var: Path) -> Environment:
             session_idle_minutes=env.int("SESSION_IDLE_MINUTES", 120),
             email_url=env.str("EMAIL_URL", ""),
             email_from=env.str("EMAIL_FROM", ""),
+            dial_journal=_dial_journal(env.str("DIAL_JOURNAL", ""), var),
+            dial_journal_days=env.int("DIAL_JOURNAL_DAYS", 35),
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error
@@ -80,6 +84,8 @@ def read(var: Path) -> Environment:
     for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
         if not 1 <= value <= 1_000_000:
             raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")
+    if not 1 <= found.dial_journal_days <= 3650:
+        raise ImproperlyConfigured("DIAL_JOURNAL_DAYS must be a whole number from 1 to 3650.")
     _check_sign_in(found)
     _check_public_base_url(found)
     return found
@@ -90,6 +96,12 @@ def _usual_processes(env: Env) -> int:
     if not env.str("DATABASE_URL", "").startswith(("postgres:", "postgresql:", "pgsql:")):
         return 1
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _dial_journal(given: str, var: Path) -> Path | None:
+    """Return the folder of the dial journal, by default one in `var/`. None: the word `off`."""
+    word = given.strip()
+    return None if word.lower() == "off" else var.parent / (word or var / "journal")
 
 
 def _words(given: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from calls.deadlines import CLUSTER_TIMING
+from calls.journal import standing
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
@@ -56,6 +57,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     # A database that does not answer is asked once: each further question would wait as long as the first.
     parts = {"database": database} | {name: _part(ask) if database["ok"] else database for name, ask in ASKED.items()}
     parts["storage"] = _part(_storage)
+    parts["dial_journal"] = _part(standing.wrong) if database["ok"] else database
     ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 

@@ -29,6 +29,8 @@ ENGINE_PROCESSES = ENVIRONMENT.engine_processes
 API_RATE = ENVIRONMENT.api_rate
 API_BURST = ENVIRONMENT.api_burst
 METRICS_ALLOW = ENVIRONMENT.metrics_allow
+DIAL_JOURNAL = ENVIRONMENT.dial_journal
+DIAL_JOURNAL_DAYS = ENVIRONMENT.dial_journal_days
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 

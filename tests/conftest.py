@@ -30,6 +30,8 @@ UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 QUICK = 40  # examples of a property in `make test`
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
+os.environ.setdefault("DIAL_JOURNAL", "off")  # of processes that tests start
+
 # No deadline: how long an example takes depends on the machine, not on the product.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=QUICK)
@@ -141,6 +143,7 @@ def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
     settings.MEDIA_ROOT = own / "uploads"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # saves 0.3 s for each password
     settings.API_RATE = settings.API_BURST = 100_000  # tests send requests faster than the limit allows
+    settings.DIAL_JOURNAL = None  # waiting for the disk takes longer than most tests; those of the journal have one
     throttling.forget_held()
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(own)}
     settings.CACHES = {"default": memory}  # of this test alone

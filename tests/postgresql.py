@@ -21,7 +21,7 @@ class Unavailable(Exception):
 @contextmanager
 def throwaway_server() -> Iterator[str]:
     """Yield the server's URL. Raises Unavailable."""
-    programs = _programs()
+    found = programs()
     user = unprivileged_user()
     home = Path(tempfile.mkdtemp(prefix="trunkline-postgresql-"))
     data, log = home / "data", home / "log"
@@ -35,21 +35,21 @@ def throwaway_server() -> Iterator[str]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, env=_environment(home), **run_as)
 
     try:
-        call(f"{programs}/initdb", "-D", str(data), "-U", "trunkline", "-A", "trust", "-E", "UTF8", "--no-sync")
+        call(f"{found}/initdb", "-D", str(data), "-U", "trunkline", "-A", "trust", "-E", "UTF8", "--no-sync")
         port = free_port()
         try:
-            call(f"{programs}/pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options.format(port=port), "start")
+            call(f"{found}/pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options.format(port=port), "start")
         except subprocess.CalledProcessError as error:
             raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text('utf-8')}") from error
         try:
             yield f"postgresql://trunkline@127.0.0.1:{port}/postgres"
         finally:
-            call(f"{programs}/pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+            call(f"{found}/pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     if found:
         return found[-1].parent

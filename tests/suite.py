@@ -38,7 +38,7 @@ ON_SQLITE = {
     "tests/test_demo.py": "the demo runs on SQLite, with its own processes",
     "tests/browser/test_journey.py": "the demo in a browser",
     "tests/test_operations.py": "readiness asks the database itself",
-    "tests/test_outages.py": "a file that is gone, locked or read-only",
+    "tests/test_database_away.py": "a file that is gone, locked or read-only",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
     "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
@@ -55,6 +55,7 @@ ON_SQLITE = {
         "a process beside the web server: SQLite has one writer"
     ),
     f"tests/calls/test_failpoints.py::{BEFALLS_IN_A_TRANSACTION}": "a dead process leaves the database locked, or not",
+    "tests/calls/journal": "backups are copies of a file; no row locks",
     "tests/calls/test_webhooks.py": "SQL of our own and a partial index",
     "tests/calls/test_account_stats.py": "window functions",
     "tests/calls/test_dashboard.py": "hours of the day by date functions",

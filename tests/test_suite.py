@@ -18,6 +18,7 @@ COVERED_BY = {
     "calls/following/due_reads.py": "tests/calls/test_polling.py",
     "calls/following/rescheduling.py": "tests/calls/test_polling.py",
     "calls/storage.py": "tests/calls/test_polling.py",
+    "calls/journal/standing.py": "tests/calls/journal/test_standing.py",
     "calls/engine/database.py": "tests/calls/test_engine_database.py",
     "calls/outcomes/batches.py": "tests/calls/test_batches.py",
     "calls/outcomes/writing.py": "tests/calls/test_batches.py",

@@ -23,6 +23,7 @@ from campaigns import versions
 from campaigns.models import Campaign, Contact, ContactImport, Recipient
 from campaigns.wording import recipients
 from tenants import alerts, audit_log
+from tenants.journal.notes import note
 
 CampaignStatus = Campaign.Status
 
@@ -187,6 +188,7 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
                 detail={"object": campaign.name},
             )
             outbox.publish_campaign_status(campaign.pk)
+            note(campaign.organization, "campaign", campaign=str(campaign.uuid), status=to)
 
 
 def may_delete(contact: Contact) -> bool:

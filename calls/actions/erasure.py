@@ -41,6 +41,7 @@ from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash, number_hashes
 from tenants import audit_log
+from tenants.journal.notes import note
 from tenants.models import Alert
 
 RecipientStatus = Recipient.Status
@@ -128,6 +129,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     audit_log.record(
         held.organization, actor=actor, action="contact.erase", subject=str(held.uuid), detail={"reason": reason}
     )
+    note(held.organization, "erased", contact=str(held.uuid))
     _forget_numbers(held)
     _forget_texts(held)
     ImportOverwrite.objects.filter(contact=held).delete()

@@ -7,6 +7,7 @@ from django.db import transaction
 from calls.actions.quiescing import wait_for_silence
 from calls.models import Call
 from tenants import audit_log
+from tenants.journal.notes import note
 from tenants.models import Organization
 
 
@@ -27,4 +28,5 @@ def _switch(organization: Organization, stopped: bool, actor: str) -> None:
             action = "organization.stop_calls" if stopped else "organization.allow_calls"
             detail = {"object": organization.name}
             audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid), detail=detail)
+            note(organization, "calls_stopped" if stopped else "calls_allowed")
     organization.calls_stopped = stopped

@@ -17,6 +17,7 @@ from calls.models import OPEN, Call, CallBack, Status
 from calls.outcomes import staff_decisions
 from campaigns.models import Contact, Recipient
 from tenants import audit_log
+from tenants.journal.notes import note
 
 RecipientStatus = Recipient.Status
 
@@ -35,6 +36,8 @@ def withdraw(recipient: Recipient, *, actor: str) -> None:
             held.status, held.reason, held.next_attempt_at = RecipientStatus.WITHDRAWN, "withdrawn", None
             held.save(update_fields=["status", "reason", "next_attempt_at"])
             _audit(contact, actor, "recipient.withdraw", str(held.uuid))
+            whom = {"campaign": str(held.campaign.uuid), "contact": str(contact.uuid)}
+            note(contact.organization, "withdrawn", **whom)
     # Calls are locked after the contact's lock is released, because a claim locks them in the other order.
     calls = Call.objects.filter(recipient=recipient)
     # A call whose request turns out not to have been sent goes back to the queue. It must be too late for it then.
@@ -62,6 +65,7 @@ def hold(contact: Contact, *, actor: str, until: datetime | None = None, reason:
             detail={"until": until.isoformat() if until else None},
             personal={"reason": reason},
         )
+        note(held.organization, "held", contact=str(held.uuid), until=until.isoformat() if until else None)
     wait_for_silence(Call.objects.filter(contact=contact))
     contact.refresh_from_db()
 
@@ -72,6 +76,7 @@ def unhold(contact: Contact, *, actor: str) -> None:
         held = _lock(contact.pk)
         if held.on_hold:
             _audit(held, actor, "contact.unhold", str(held.uuid))
+        note(held.organization, "unheld", contact=str(held.uuid))
         held.on_hold, held.hold_until, held.hold_reason = False, None, ""
         held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
     contact.refresh_from_db()

@@ -6,6 +6,7 @@ locks no numbers (docs/adr/0009-persons-and-numbers.md).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from django.db.models import Exists, Min, OuterRef, Subquery
 from django.utils import timezone
 
 from calls.deadlines import SEND_WITHIN
+from calls.dialing import journalled
 from calls.dialing.asking import Asking
 from calls.dialing.intents import commit, defer
 from calls.dialing.loading import with_relations
@@ -33,11 +35,14 @@ from providers.models import ProviderAccount
 from tenants import failpoints
 from tenants.db.among import Among
 from tenants.db.loaded import relate
+from tenants.journal.writer import NotWritten
 from tenants.models import Organization
 
+logger = logging.getLogger(__name__)
 BATCH = 200  # calls of one claim, where the account's rate and lines allow as many
 SPARE = 8  # calls that are passed to the gate beyond the account's rate, because it may put some off
 OVERSLEPT = "Too much time passed between the decision and the request, so nothing was sent."
+NOT_JOURNALLED = "The dial journal could not be written, so nothing was sent."
 ROUNDS = 8  # of one claim, while it only puts off or ends the calls that it looks at
 
 
@@ -78,10 +83,23 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
     A call that may not be dialled now is deferred or ended with the reason. While no call may be dialled, the next ones
     are looked at, so that those who must wait do not keep the others waiting.
     """
+    if not journalled.is_ready():
+        return []
     for _ in range(ROUNDS):
         claims, looked_at = _claim(account_id, limit)
         if claims or not looked_at:
             break
+    return _journalled(claims)
+
+
+def _journalled(claims: list[Claim]) -> list[Claim]:
+    """Write the claims into the dial journal. If that fails, nothing is sent and they are given back."""
+    try:
+        journalled.write_intents([claim.call for claim in claims])
+    except NotWritten as error:
+        logger.error("%s calls are not sent: %s", len(claims), error)
+        record_all([(claim, Overslept(NOT_JOURNALLED)) for claim in claims])
+        return []
     return claims
 
 
@@ -104,6 +122,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         defer(asked.deferred)
         pacing.record_placed(committed, now)
         if committed:
+            journalled.mark()
             failpoints.reach("placing.claiming")
     if connection.connection is None:
         # A connection that closes within a transaction rolls it back without an error: nothing of it may be sent.
@@ -148,7 +167,7 @@ def _lock_contacts(batch: list[Call]) -> list[Call]:
     contacts = {call.contact_id for call in batch}
     holders = _holders(batch)
     locked = Contact.objects.select_for_update(no_key=True).filter(Among("pk", contacts | holders))
-    people = {contact.pk: contact for contact in locked.only(*inputs.CONTACT).order_by("pk")}
+    people = {contact.pk: contact for contact in locked.only("uuid", *inputs.CONTACT).order_by("pk")}
     for call in batch:
         relate(call, contact=people[call.contact_id])
     return batch if _holders(batch) <= holders else [call for call in batch if not call.is_single]
@@ -179,6 +198,7 @@ async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
 
 def record_all(answers: Sequence[Answer]) -> list[Answer]:
     """Store the answers to several placing requests. Return those that could not be stored: try them again."""
+    journalled.add_answers((claim.call, claim.fence, answer) for claim, answer in answers)
     failed = placement_results.record_all([_placement(*answer) for answer in answers], timezone.now())
     kept = {(placement.call_id, placement.fence) for placement in failed}
     left = [each for each in answers if (each[0].call.pk, each[0].fence) in kept]
@@ -189,6 +209,7 @@ def record_all(answers: Sequence[Answer]) -> list[Answer]:
 
 def record(claim: Claim, answer: Reading | ProviderError) -> None:
     """Store the answer to one placing request, in a transaction of its own."""
+    journalled.add_answers([(claim.call, claim.fence, answer)])
     placement_results.record(_placement(claim, answer))
     failpoints.reach("placing.recorded")
 

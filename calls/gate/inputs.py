@@ -44,6 +44,7 @@ CALL = (
     *("organization", "account", "assistant", "phone_number", "campaign", "recipient", "contact"),
     *("to_number", "asked_for", "not_before", "not_after", "attempt", "status", "status_reason", "due_at"),
     *("placing_attempts", "reference", "from_number", "customer_name", "dynamic_variables", "callback_token"),
+    "uuid",  # for the dial journal
 )
 # `priority` changes whose turn it is, not what a call may do.
 WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority", "two_step_required"}

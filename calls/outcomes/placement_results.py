@@ -33,6 +33,7 @@ from tenants import failpoints
 
 REQUEUE_AFTER = timedelta(seconds=10)
 
+UNANSWERED = "No answer was recorded in time; the request may have gone out."
 REQUEUE_MISCONFIGURED_AFTER = timedelta(minutes=1)
 
 
@@ -163,8 +164,7 @@ def reap(now: datetime, limit: int = 200) -> int:
             locked = lock_call(pk)
             call = locked.call
             if call.status == Status.PLACING and call.lease_until and call.lease_until < now:
-                detail = "No answer was recorded in time; the request may have gone out."
-                mark_unconfirmed(locked, ENGINE, detail, timezone.now())
+                mark_unconfirmed(locked, ENGINE, UNANSWERED, timezone.now())
                 reaped += 1
                 failpoints.reach("outcomes.reaping")
         failpoints.reach("outcomes.reaped")

@@ -15,6 +15,7 @@ from campaigns.models.number_hash import number_hash, number_hashes
 from campaigns.phones import old_forms
 from providers.models import check_e164
 from tenants import audit_log
+from tenants.journal.notes import note
 from tenants.models import AuditEntry, Organization
 
 AT_ONCE = 5_000
@@ -50,7 +51,18 @@ def add(
     if not created:
         audit_log.record_many(_prolong(entry, phone, reason, expires_at, actor or source))
         entry.save()
+    note_listed(entry)
     return entry, created
+
+
+def note_listed(entry: DoNotCall) -> None:
+    """Note an entry in the dial journal, new or changed."""
+    detail = {"numbers": [entry.phone_hash], "source": entry.source, "until": _moment(entry.expires_at)}
+    note(entry.organization, "listed", **detail)
+
+
+def _moment(expires_at: datetime | None) -> str | None:
+    return expires_at.isoformat() if expires_at else None
 
 
 def _prolong(entry: DoNotCall, phone: str, reason: str, expires_at: datetime | None, actor: str) -> list[AuditEntry]:
@@ -65,7 +77,7 @@ def _prolong(entry: DoNotCall, phone: str, reason: str, expires_at: datetime | N
 
 def audited_fields(entry: DoNotCall) -> dict[str, str | None]:
     """Return the fields of an entry that the audit log keeps."""
-    return {"reason": entry.reason, "expires_at": entry.expires_at.isoformat() if entry.expires_at else None}
+    return {"reason": entry.reason, "expires_at": _moment(entry.expires_at)}
 
 
 def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: str) -> list[AuditEntry]:
@@ -131,6 +143,7 @@ def add_locked(
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
     audit_log.record_many(chain.from_iterable(changes))
     DoNotCall.objects.bulk_update(known, ["phone", "reason", "expires_at"])
+    note(organization, "listed", numbers=list(by_hash), source=source, until=_moment(expires_at))
     known_hashes = {entry.phone_hash for entry in known}
     fresh = [
         DoNotCall(
@@ -185,4 +198,5 @@ def remove(entry: DoNotCall, actor: str, reason: str) -> None:
             "listed_at": entry.created_at.isoformat(),
         },
     )
+    note(entry.organization, "unlisted", numbers=[entry.phone_hash])
     entry.delete()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 DATABASE = Path(__file__).resolve().parent.parent.parent / "var" / "demo.sqlite3"
+JOURNAL = DATABASE.with_name("demo-journal")
 
 _claim: IO[str] | None = None  # open, and so locked, while this process lives
 
@@ -20,6 +21,7 @@ def prepare(arguments: list[str]) -> None:
     os.environ["ALLOW_LOOPBACK_URLS"] = "true"
     os.environ["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{port}"
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{DATABASE}")
+    os.environ.setdefault("DIAL_JOURNAL", str(JOURNAL))
 
 
 def alone() -> bool:

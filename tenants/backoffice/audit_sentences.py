@@ -96,6 +96,7 @@ SENTENCES = {
     "do_not_call.import_begun": "began an import into the do-not-call list",
     "do_not_call.import_stopped": "did not finish an import into the do-not-call list",
     "do_not_call.opt_out": "put a number on the do-not-call list after a call",
+    "dial_journal.reconcile": "compared the database with the dial journal after a restore",
     "field_keys.rotate": "encrypted all stored secrets with the newest key",
     "organization.people_changed": "changed the team members of {}",
     "organization.two_step_reset": "reset two-step sign-in of a team member of {}",

@@ -37,6 +37,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DialJournal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(editable=False, unique=True, verbose_name='id')),
+                ('host', models.CharField(max_length=200)),
+                ('folder', models.CharField(max_length=1000)),
+                ('presented', models.PositiveIntegerField(default=0)),
+                ('trouble', models.CharField(blank=True, max_length=300)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='JournalNote',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Organization',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -127,6 +147,18 @@ class Migration(migrations.Migration):
                 ('last_step', models.BigIntegerField(default=0)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='authenticator', to=settings.AUTH_USER_MODEL)),
             ],
+        ),
+        migrations.CreateModel(
+            name='History',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('installation', models.UUIDField(default=uuid.uuid4, editable=False)),
+                ('epoch', models.PositiveIntegerField(default=1)),
+                ('fingerprint', models.CharField(blank=True, max_length=100)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_history')],
+            },
         ),
         migrations.AddField(
             model_name='auditentry',
@@ -241,6 +273,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='JournalFile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('position', models.PositiveBigIntegerField(default=0)),
+                ('journal', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='files', to='tenants.dialjournal')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('journal', 'name'), name='one_row_per_journal_file')],
             },
         ),
         migrations.CreateModel(

@@ -2,6 +2,7 @@
 
 from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
 from tenants.models.audit import AuditEntry, AuditPersonal, AuditSeal
+from tenants.models.journal import DialJournal, History, JournalFile, JournalNote
 from tenants.models.members import Membership, StaffSettings, levels_of, member_level
 from tenants.models.organization import Organization, Tenant
 from tenants.models.records import Alert
@@ -20,6 +21,10 @@ __all__ = [
     "AuditPersonal",
     "AuditSeal",
     "Authenticator",
+    "DialJournal",
+    "History",
+    "JournalFile",
+    "JournalNote",
     "Membership",
     "Organization",
     "RecoveryCode",

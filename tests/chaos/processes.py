@@ -171,5 +171,6 @@ def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, s
         "ALLOW_LOOPBACK_URLS": "true",
         "ENGINE_PROCESSES": "1",
         "DATABASE_URL": url,
+        "DIAL_JOURNAL": str(directory / "journal"),
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
     }

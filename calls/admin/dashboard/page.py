@@ -18,6 +18,7 @@ from calls.admin.dashboard.onboarding import first_steps
 from calls.admin.records.records import ALIVE
 from calls.admin.shared import labels
 from calls.forecast import estimated_finish
+from calls.journal import standing
 from calls.models import OPEN, Call, Heartbeat, Status
 from calls.models.call import is_overdue
 from campaigns.models import Campaign, RecipientCount
@@ -86,6 +87,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
         "onboarding": onboarding,
         "figures": onboarding is None or calls.order_by().exists(),  # a new installation has none
+        "journal": _journal(reach.superuser),
         "no_worker": any(live.values()) and not _worker_runs(now),
     }
 
@@ -150,6 +152,12 @@ def _unconfirmed(mine: list[int]) -> list[dict[str, Any]]:
         }
         for call in calls.order_by("id")[:SHOWN]
     ]
+
+
+def _journal(operator: bool) -> str:
+    """Return why no worker may place calls. Only who runs the installation is told of hosts and commands."""
+    found = standing.wrong()
+    return found if operator or not found else "The people who run Trunkline have to look after its dial journal first."
 
 
 def _worker_runs(now: datetime) -> bool:

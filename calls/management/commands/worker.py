@@ -1,12 +1,15 @@
 import time
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 from django.db import DatabaseError, InterfaceError, connection
 
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
+from calls.journal.standing import OFF, Refused, admit
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.outages import outage_in
 
@@ -24,6 +27,12 @@ class Command(BaseCommand):
         if not options["skip_checks"]:
             self._check_apart()
         watcher = Watcher(say=self.stdout.write)
+        try:
+            self._wait_until(admit)
+        except Refused as error:
+            raise CommandError(str(error), returncode=3) from error
+        if settings.DIAL_JOURNAL is None:
+            self.stderr.write(OFF)
         self._wait_until(watcher.prepare)
         watcher.run()
 
@@ -42,12 +51,12 @@ class Command(BaseCommand):
             self.stderr.write(str(error), lambda text: text)
             raise SystemExit(1) from error
 
-    def _wait_until(self, can_write: Any) -> None:
+    def _wait_until(self, step: Callable[[], object]) -> None:
         """Wait, with one sentence, while the database is away or its disk is full or read-only."""
         waiting = False
         while True:
             try:
-                can_write()
+                step()
             except PoolerFound as error:
                 raise CommandError(str(error)) from error
             except (DatabaseError, InterfaceError) as error:

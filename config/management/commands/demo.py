@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -56,6 +57,7 @@ class Command(BaseCommand):
                 raise CommandError("Another demo is running in this directory. Stop it first, or set DATABASE_URL.")
             for suffix in ("", "-wal", "-shm"):
                 environment.DATABASE.with_name(environment.DATABASE.name + suffix).unlink(missing_ok=True)
+            shutil.rmtree(environment.JOURNAL, ignore_errors=True)  # that of the database before
         call_command("migrate", verbosity=0)
         if Organization.objects.exists():
             raise CommandError("This database is not empty. The demo needs an empty one: unset DATABASE_URL.")

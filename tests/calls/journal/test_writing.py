@@ -1,0 +1,229 @@
+"""The dial journal is on the disk before a request, and the files say what happened and to nobody's number."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from calls.actions import campaigns, erasure, kill_switch, recipients
+from calls.dialing import enqueueing, placing
+from calls.journal import standing
+from calls.models import Call, Heartbeat, Status
+from campaigns.do_not_call import entries
+from campaigns.models import Campaign, Recipient
+from campaigns.models.number_hash import number_hash
+from providers.adapters.base import CallState, Reading
+from providers.adapters.errors import MayBeRinging, NotSent
+from tenants.journal import writer
+from tenants.models import DialJournal, JournalFile, JournalNote, Organization
+from tests.calls import support
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Return what is written, read by hand: eight hexadecimal digits of CRC-32, a space, JSON, a newline."""
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            assert int(line[:8], 16) == zlib.crc32(line[9:].encode())
+            found.append(json.loads(line[9:]))
+    return found
+
+
+def kinds(folder: Path) -> list[str]:
+    return [line["kind"] for line in lines(folder)]
+
+
+def test_a_claim_is_on_the_disk_before_it_is_returned(
+    running: Campaign, recipient: Recipient, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    write, sync = os.write, os.fdatasync
+    monkeypatch.setattr(os, "write", lambda *given: order.append("write") or write(*given))
+    monkeypatch.setattr(os, "fdatasync", lambda *given: order.append("sync") or sync(*given))
+    account = running.phone_numbers.get().account
+    enqueueing.feed(running.pk)
+    [claim] = placing.claim(account.pk)
+    assert order == ["write", "write", "sync"], "the file's first line, the batch, and one wait for the disk"
+    [first, line] = lines(journal)
+    assert first["kind"] == "file"
+    call = claim.call
+    assert line == {
+        "kind": "intent",
+        "at": call.dialed_at.isoformat() if call.dialed_at else None,
+        "organization": str(running.organization.uuid),
+        "call": str(call.uuid),
+        "campaign": str(running.uuid),
+        "contact": str(recipient.contact.uuid),
+        "number": number_hash(call.to_number),
+        "account": str(account.uuid),
+        "provider": "allomia",
+        "assistant": str(call.assistant.uuid),
+        "caller": str(call.phone_number.uuid),
+        "attempt": 1,
+        "fence": 1,
+        "reference": call.reference,
+        "address": call.callback_token,
+    }
+    for path in journal.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("fails", ["write", "fdatasync", "short"])
+def test_a_claim_that_cannot_be_written_is_not_sent_and_given_back(
+    fails: str, running: Campaign, recipient: Recipient, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = support.single(running.phone_numbers.get(), "+12125550177")
+    write = os.write
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        if fails == "short":
+            patch.setattr(os, "write", lambda descriptor, words: write(descriptor, words[:20]))
+        else:
+            patch.setattr(os, fails, full)
+        assert placing.claim(call.account_id) == []
+        call.refresh_from_db()
+        assert (call.status, call.dialed_at, call.status_reason) == (Status.QUEUED, None, "not_sent")
+        Call.objects.update(due_at=timezone.now())
+        assert placing.claim(call.account_id) == [], "not even claimed, while it is known that it cannot be written"
+        call.refresh_from_db()
+        assert call.placing_attempts == 1
+    found = writer.writer()
+    assert found is not None
+    assert "No space left" in found.trouble or "full" in found.trouble
+    found._again_at = 0.0
+    [claim] = placing.claim(call.account_id)
+    assert (claim.call.pk, found.trouble) == (call.pk, "")
+
+
+def test_readiness_says_that_the_journal_cannot_be_written(
+    running: Campaign, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing.admit()
+    support.single(running.phone_numbers.get(), "+12125550177")
+    call = Call.objects.get()
+    [claim] = placing.claim(call.account_id)
+    support.single(running.phone_numbers.get(), "+12125550178")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system")))
+        assert placing.claim(call.account_id) == []
+    Heartbeat.objects.create(worker="w", slot=0, run="x")
+    answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["dial_journal"]["message"].endswith("cannot be written: Read-only file system.")
+    found = writer.writer()
+    assert found is not None
+    found._again_at = 0.0
+    assert found.ready()
+    assert Client().get("/readyz").status_code == 200
+    assert claim.fence == 1
+
+
+def test_what_became_of_a_request_is_written_without_waiting(
+    running: Campaign, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = running.phone_numbers.get()
+    calls = [support.single(number, f"+1212555018{digit}") for digit in range(3)]
+    claims = placing.claim(number.account_id)
+    monkeypatch.setattr(os, "fdatasync", None)
+    answers = [Reading(CallState.DIALING, provider_call_id="x1"), NotSent("refused"), MayBeRinging("lost")]
+    assert placing.record_all(list(zip(claims, answers, strict=True))) == []
+    told = [line for line in lines(journal) if line["kind"] not in ("file", "intent")]
+    assert told == [
+        {"kind": "placed", "call": str(calls[0].uuid), "fence": 1, "id": "x1"},
+        {"kind": "unsent", "call": str(calls[1].uuid), "fence": 1},
+    ]
+
+
+def test_the_database_is_told_what_is_on_the_disk_with_the_next_claim(running: Campaign, journal: Path) -> None:
+    number = running.phone_numbers.get()
+    for digit in range(2):
+        support.single(number, f"+1212555018{digit}")
+        size = sum(path.stat().st_size for path in journal.glob("*.jsonl"))
+        [_] = placing.claim(number.account_id)
+        assert JournalFile.objects.get().position == size
+
+
+def test_a_database_that_goes_back_under_a_worker_is_noticed(running: Campaign, journal: Path) -> None:
+    number = running.phone_numbers.get()
+    for digit in range(3):
+        support.single(number, f"+1212555018{digit}")
+        if digit < 2:
+            placing.claim(number.account_id)
+    JournalFile.objects.update(position=0)  # as the backup has it
+    with pytest.raises(writer.DatabaseIsOlder):
+        placing.claim(number.account_id)
+    assert Call.objects.queued().count() == 1
+
+
+def test_what_forbids_calls_is_written_when_it_is_committed(
+    running: Campaign, recipient: Recipient, journal: Path
+) -> None:
+    owner, contact = running.organization, recipient.contact
+    entry, _ = entries.add(owner, "+12125550199", source="api")
+    entries.add_many(owner, ["+12125550198", "+12125550197"], reason="", source="import")
+    recipients.hold(contact, actor="ada")
+    recipients.unhold(contact, actor="ada")
+    recipients.withdraw(recipient, actor="ada")
+    campaigns.pause(running, actor="ada")
+    campaigns.resume(running, actor="ada")
+    kill_switch.stop_all_calls(owner, actor="ada")
+    kill_switch.allow_calls(owner, actor="ada")
+    entries.remove(entry, "ada", "asked")
+    erasure.erase(contact, actor="ada", reason="asked", never_again=False)
+    expected = ["file", "listed", "listed", "held", "unheld", "withdrawn", "campaign", "campaign"]
+    expected += ["calls_stopped", "calls_allowed", "unlisted", "held", "erased"]
+    assert kinds(journal) == expected
+    written = "".join(path.read_text() for path in journal.glob("*.jsonl"))
+    assert "+1212" not in written and "12125550" not in written
+    assert JournalNote.objects.count() == len(expected) - 1
+    assert {line["token"] for line in lines(journal)[1:]} == {str(note.token) for note in JournalNote.objects.all()}
+
+
+def test_a_change_that_is_rolled_back_is_not_written(callers: Organization, journal: Path) -> None:
+    with transaction.atomic():
+        entries.add(callers, "+12125550199", source="api")
+        transaction.set_rollback(True)
+    assert lines(journal) == []
+
+
+def test_old_files_and_notes_are_deleted(running: Campaign, journal: Path, settings: Any) -> None:
+    standing.admit()
+    entries.add(running.organization, "+12125550199", source="api")
+    [path] = journal.glob("*.jsonl")
+    today, row = datetime.now(UTC).date(), DialJournal.objects.get()
+    for age in (settings.DIAL_JOURNAL_DAYS, settings.DIAL_JOURNAL_DAYS + 1):
+        name = f"{today - timedelta(days=age)}{path.name[10:]}"
+        (journal / name).write_bytes(path.read_bytes())
+        JournalFile.objects.create(journal=row, name=name, position=path.stat().st_size)
+    JournalNote.objects.create(at=timezone.now() - timedelta(days=36))
+    DialJournal.objects.create(
+        uuid=row.uuid.__class__(int=1), host="gone", created_at=timezone.now() - timedelta(days=99)
+    )
+    writer.forget()
+    standing.admit()
+    kept = {path.name, f"{today - timedelta(days=35)}{path.name[10:]}"}
+    assert {found.name for found in journal.glob("*.jsonl")} == kept
+    assert set(JournalFile.objects.values_list("name", flat=True)) == kept
+    assert JournalNote.objects.count() == 1
+    assert DialJournal.objects.get() == row
+
+
+def test_a_process_that_is_forked_writes_a_file_of_its_own(running: Campaign, journal: Path) -> None:
+    found = writer.writer()
+    assert found is not None and found is writer.writer()
+    found.pid += 1  # as a child finds it
+    assert writer.writer() is not found
