@@ -71,7 +71,13 @@ class Client:
         self._guard = Guard(lookup=self._lookup)
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect)
         self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=self._at_most)
-        self._connections = Connections(self._guard, sessions.tls_context(), self._connect, self._at_most)
+        self._connections = Connections(
+            self._guard,
+            sessions.tls_context(),
+            connect=self._connect,
+            deadline=self._deadline,
+            limit=self._at_most,
+        )
         return self
 
     async def __aexit__(
@@ -105,8 +111,7 @@ class Client:
         encoded = self._encoded(request)
         read = Read(self._connections)
         try:
-            async with asyncio.timeout(self._deadline):
-                return await read.run(encoded)
+            return await read.run(encoded)
         except Exception as error:
             raise _verdict(error, sent=read.sent) from None
 

@@ -27,30 +27,37 @@ Origin = tuple[str, str, int | None]  # a connection that was secured for one na
 class Connections:
     """The kept connections of one client, at most `limit`, which also bounds the reads under way."""
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext, connect: float, limit: int) -> None:
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, *, connect: float, deadline: float, limit: int) -> None:
+        """`connect`, `deadline`: the seconds for a connection, and for a whole read."""
         self._guard, self._tls, self._connect, self._limit = guard, tls, connect, limit
+        self.deadline = deadline
         self.slots = asyncio.Semaphore(limit)
+        # When each kept connection must have answered, the earliest first: all reads have the same deadline. One timer
+        # for all of them, because a timer for each read costs as much as its request.
+        self._waiting: dict[_Connection, float] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._open = 0
         self._idle: dict[Origin, deque[_Connection]] = {}  # the one that was used last is at the end
         self._sweeping: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
-        if self._sweeping:
-            self._sweeping.cancel()
+        for timer in (self._sweeping, self._alarm):
+            if timer:
+                timer.cancel()
         self._end_idle(0.0)
 
-    async def take(self, request: Encoded) -> tuple[_Connection, bool]:
-        """Return a connection for one request, and whether it is new. Give it back to `leave`."""
+    def kept(self, request: Encoded) -> _Connection | None:
+        """Return a kept connection for one request, if there is one. Give it back to `leave`."""
         kept = self._idle.get(_origin(request))
         while kept:
             connection = kept.pop()
             if connection.is_usable:
-                return connection, False
+                return connection
             self._end(connection)
-        return await self.opened(request), True
+        return None
 
     async def opened(self, request: Encoded) -> _Connection:
-        """Return a new connection."""
+        """Return a new connection for one request. Give it back to `leave`."""
         if self._open >= self._limit:
             self._end_oldest()
         origin = _origin(request)
@@ -62,8 +69,25 @@ class Connections:
             raise
         return found[1]
 
+    def watch(self, connection: _Connection, until: float) -> None:
+        """Let the answer fail with TimeoutError at this moment of the loop's clock, unless the connection has left."""
+        self._waiting[connection] = until
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_at(until, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm, loop = None, asyncio.get_running_loop()
+        for connection, until in list(self._waiting.items()):
+            if until > loop.time():
+                self._alarm = loop.call_at(until, self._ring)
+                return
+            del self._waiting[connection]
+            connection.fail(TimeoutError())
+
     def leave(self, connection: _Connection) -> None:
         """Keep a connection for other requests if it can serve them, else end it."""
+        self._waiting.pop(connection, None)
+        connection.is_new = False
         if not connection.is_usable:
             self._end(connection)
             return
@@ -109,22 +133,34 @@ class Read:
 
         Raise h11.LocalProtocolError if the request is not one of HTTP, before anything is sent.
         """
-        written = _written(request)
-        async with self._connections.slots:
-            connection, is_new = await self._connections.take(request)
-            try:
-                self.sent = True
-                return await connection.answer(written, request)
-            except (OSError, h11.RemoteProtocolError):
-                if is_new or connection.has_answered or request.method != "GET":
-                    raise
-            finally:
-                self._connections.leave(connection)
-            connection = await self._connections.opened(request)
-            try:
-                return await connection.answer(written, request)
-            finally:
-                self._connections.leave(connection)
+        written, connections = _written(request), self._connections
+        until = asyncio.get_running_loop().time() + connections.deadline
+        if not connections.slots.locked() and (kept := connections.kept(request)):
+            async with connections.slots:
+                connections.watch(kept, until)
+                if answer := await self._ask(kept, written, request):
+                    return answer
+        async with asyncio.timeout_at(until), connections.slots:
+            other = None if self.sent else connections.kept(request)
+            if other and (answer := await self._ask(other, written, request)):
+                return answer
+            answer = await self._ask(await connections.opened(request), written, request)
+            assert answer is not None  # noqa: S101 - a new connection answers or fails
+            return answer
+
+    async def _ask(self, connection: _Connection, written: bytes, request: Encoded) -> Answer | None:
+        """Return the response. None: a kept connection ended without a byte of one, so a GET may be sent once more."""
+        self.sent = True
+        try:
+            return await connection.answer(written, request)
+        except TimeoutError:
+            raise
+        except (OSError, h11.RemoteProtocolError):
+            if connection.is_new or connection.has_answered or request.method != "GET":
+                raise
+            return None
+        finally:
+            self._connections.leave(connection)
 
 
 def _origin(request: Encoded) -> Origin:
@@ -166,6 +202,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
+        self.is_new = True  # it has served no request
         self.is_usable = True
         self.has_answered = False  # whether any byte of the current response has come
         self.idle_since = 0.0
@@ -189,6 +226,11 @@ class _Connection(asyncio.Protocol):
         self.is_usable = False
         self._transport.abort()
 
+    def fail(self, error: Exception) -> None:
+        """Let the request that waits for its response fail."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio
 
@@ -207,12 +249,10 @@ class _Connection(asyncio.Protocol):
 
     def _left(self, error: Exception | None) -> None:
         self.is_usable = False
-        if self._answer is None or self._answer.done():
-            return
-        if error is None:
+        if error is not None:
+            self.fail(error)
+        elif self._answer is not None and not self._answer.done():
             self._feed(b"")
-        else:
-            self._answer.set_exception(error)
 
     def _feed(self, data: bytes) -> None:
         """Read what came. No bytes: nothing more will come."""

@@ -19,7 +19,7 @@ from providers.adapters.http import Client
 from tenants.egress.event_loop import new_event_loop
 from tests.providers import skipping
 from tests.providers.test_exchange import HEADS, then_resets
-from tests.providers.wire import Behaviour, Wire, answer, says
+from tests.providers.wire import SILENCE, Behaviour, Wire, answer, says
 from tests.waiting import PATIENCE, eventually
 
 T = TypeVar("T")
@@ -178,6 +178,29 @@ def test_a_read_that_was_given_up_leaves_no_connection(loop_factory: Any, wire: 
 
     assert run(loop_factory, work) == 200
     assert wire.connections == 2
+
+
+def test_the_deadline_of_a_read_over_a_kept_connection(wire: Wire) -> None:
+    """Two reads begin at different times: one timer serves both. Neither is sent again."""
+    wire.play(answer(200, b"{}"), answer(200, b"{}"), SILENCE)
+
+    async def work(client: Client) -> list[Any]:
+        await asyncio.gather(*(verdict(client, Request("GET", wire.url)) for _ in range(2)))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, skipping.SkippingLoop)
+        first = asyncio.create_task(verdict(client, Request("GET", wire.url)))
+        await asyncio.to_thread(eventually, lambda: len(wire.requests) == 3)
+        loop.skip(skipping.DEADLINE / 2)
+        second = asyncio.create_task(verdict(client, Request("GET", wire.url)))
+        await asyncio.to_thread(eventually, lambda: len(wire.requests) == 4)
+        loop.skip(skipping.DEADLINE / 2 + 1)
+        found: list[Any] = [await first, second.done()]
+        loop.skip(skipping.DEADLINE / 2 + 1)
+        return [*found, await second, len(client._connections._waiting), client._connections._open]
+
+    found = run(skipping.SkippingLoop, work, deadline=skipping.DEADLINE)
+    assert found == [MayBeRinging, False, MayBeRinging, 0, 0]
+    assert (wire.connections, len(wire.requests)) == (2, 4)
 
 
 def test_no_more_connections_than_allowed(loop_factory: Any, wire: Wire) -> None:
