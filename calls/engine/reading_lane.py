@@ -31,12 +31,15 @@ class ReadingLane(Lane):
 
     name = "reading"
     slots = 300
+    # Seconds for which answers are gathered. Those that tell of a change need twenty statements, however many they are.
+    # They come seconds after what they tell, and one that is lost in a crash is read again.
+    GATHER = 0.25
     BESIDE_PLACING = 100  # slots while calls are being placed: the lanes share one event loop, by what is in flight
 
     def __init__(self, control: Control, client: http.Client, pause: float, placing_lane: Lane) -> None:
         super().__init__(control, pause)
         self._client, self._placing = client, placing_lane
-        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up)
+        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up, self.GATHER)
         self._queue = ReadQueue()
         self._freed_since_claim = 0
 
