@@ -31,12 +31,15 @@ class ReadingLane(Lane):
 
     name = "reading"
     slots = 300
+    # Seconds for which answers are gathered. Those that tell of a change need twenty statements, however many they are.
+    # They come seconds after what they tell, and one that is lost in a crash is read again.
+    GATHER = 0.25
     BESIDE_PLACING = 100  # slots while calls are being placed: the lanes share one event loop, by what is in flight
 
     def __init__(self, control: Control, client: http.Client, pause: float, placing_lane: Lane) -> None:
         super().__init__(control, pause)
         self._client, self._placing = client, placing_lane
-        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up)
+        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up, self.GATHER)
         self._queue = ReadQueue()
         self._freed_since_claim = 0
 
@@ -79,24 +82,38 @@ class ReadingLane(Lane):
 
     def _send(self) -> None:
         """Give the free slots to reads that wait, unless the worker stops: then all that wait are given back."""
+        while claimed := self._next(self._slots - len(self.in_flight)):
+            self.spawn(self._read(claimed))
+
+    def _next(self, free: int) -> Claimed | None:
+        """Return the next read to send, if so many slots are free. Give back those that would be stored too late."""
         late: list[polling.DueRead] = []
-        while self.control.running and (claimed := self._queue.send(self._slots - len(self.in_flight))):
-            if claimed.until - time.monotonic() < CLUSTER_TIMING.finish:
-                late.append(claimed.due)  # its answer might be stored after another worker has claimed it
-                self._queue.done(claimed)
-            else:
-                self.spawn(self._read(claimed))
+        found = None
+        while self.control.running and (claimed := self._queue.send(free)):
+            if claimed.until - time.monotonic() >= CLUSTER_TIMING.finish:
+                found = claimed
+                break
+            late.append(claimed.due)  # its answer might be stored after another worker has claimed it
+            self._queue.done(claimed)
         if late:
             self.spawn(self._give_back(late))
+        return found
 
     def _free(self, task: Any) -> None:
         self.in_flight.discard(task)
-        self._freed_since_claim += 1
-        if self._freed_since_claim >= self._few:
-            self._freed.set()
         self._send()
 
-    async def _read(self, claimed: Claimed) -> None:
+    async def _read(self, first: Claimed) -> None:
+        """Read a call, then those that wait for the slot: a task for each read would cost as much as its request."""
+        claimed: Claimed | None = first
+        while claimed:
+            await self._read_one(claimed)
+            self._freed_since_claim += 1
+            if self._freed_since_claim >= self._few:
+                self._freed.set()
+            claimed = self._next(self._slots - len(self.in_flight) + 1)
+
+    async def _read_one(self, claimed: Claimed) -> None:
         due = claimed.due
         try:
             answer, raw = await polling.read(self._client, due)

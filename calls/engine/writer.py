@@ -19,7 +19,7 @@ from calls.engine.retries import Kind, kind_of, pause_after
 logger = logging.getLogger(__name__)
 A = TypeVar("A")
 
-GATHER = 0.05  # seconds for which answers are gathered
+GATHER = 0.05  # seconds for which answers are gathered, unless a lane says otherwise
 BATCH = 500  # answers that are stored together
 FULL = 4 * BATCH  # with so many answers waiting, the lane claims nothing
 LOGGED = (1, 10, 100)  # failures in a row that are logged: a long outage does not fill the log
@@ -65,12 +65,15 @@ class Writer(Generic[A]):
         db: Callable[..., Awaitable[Any]],
         store: Callable[[Sequence[A]], Sequence[A] | None],
         give_up: Callable[[A], Awaitable[None]],
+        gather: float | None = None,
     ) -> None:
         """`store` runs through `db` and returns those of the answers, the same objects, that it could not store.
 
-        `give_up` is called with an answer that could not be stored before its lease ended.
+        `give_up` is called with an answer that could not be stored before its lease ended. `gather`: the seconds for
+        which answers are gathered.
         """
         self.name = name
+        self._gather = GATHER if gather is None else gather
         self.figures = Figures()
         self._db, self._store, self._give_up = db, store, give_up
         self._fresh: list[Entry[A]] = []
@@ -123,9 +126,9 @@ class Writer(Generic[A]):
             await self._wait(self._some, 1.0)
             return None
         age = time.monotonic() - self._fresh[0].put_at
-        if len(self._fresh) < BATCH and age < GATHER and not self._closing:
+        if len(self._fresh) < BATCH and age < self._gather and not self._closing:
             self._enough.clear()
-            await self._wait(self._enough, GATHER - age)
+            await self._wait(self._enough, self._gather - age)
             return None
         taken, self._fresh = self._fresh[:BATCH], self._fresh[BATCH:]
         now = time.monotonic()

@@ -171,6 +171,8 @@ def _tells_something(call: Call, answer: Reading | ProviderError, now: datetime)
         return True
     if answer.reference not in ("", call.reference) or answer.state is CallState.UNRECOGNISED:
         return True
+    if answer.state.is_terminal:
+        return True  # the call is open: an end changes it, or is another call's, which is noted
     heard = words.interpret(answer, call.account.words, "machine" if call.is_voicemail else call.answered_by)
     if heard.unknown or matching_rule(call.assistant.opt_out_rules, answer, heard.reading):
         return True

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 import httpx
 
@@ -50,17 +51,29 @@ class Encoded:
 
 def encode(request: Request) -> Encoded:
     """Encode a request. Raise Misconfigured or Rejected if it cannot be sent."""
-    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **request.headers}
-    if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
-        raise Misconfigured("The account's key is empty or contains characters that cannot be sent; enter it again.")
+    if request.json is None and request.form is None:  # a read: all of an account have the same headers
+        known = _headers(tuple(request.headers.items()))
+        return Encoded(request.method, _address(request), known, b"")
+    headers = _checked(request.headers)
     address = _address(request)
     try:
         kind, body = _body(request)
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise Rejected("The call's data cannot be encoded for the provider.") from None
-    if kind:
-        headers["content-type"] = kind
+    headers["content-type"] = kind
     return Encoded(request.method, address, headers, body)
+
+
+@lru_cache(256)
+def _headers(given: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return MappingProxyType(_checked(dict(given)))
+
+
+def _checked(given: Mapping[str, str]) -> dict[str, str]:
+    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **given}
+    if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
+        raise Misconfigured("The account's key is empty or contains characters that cannot be sent; enter it again.")
+    return headers
 
 
 def _address(request: Request) -> Address:
@@ -92,11 +105,9 @@ def _parsed(address: str, query: Mapping[str, str] | None = None) -> Address:
 
 
 def _body(request: Request) -> tuple[str, bytes]:
-    """Return the body and its content type, both empty if the request has none."""
+    """Return the body of a request that has one, and its content type."""
     if request.form is not None:
         fields = {name: (None, value) for name, value in request.form.items()}
         form = httpx.Request(request.method, "http://localhost", files=fields)  # of which only the body is used
         return form.headers["content-type"], form.read()
-    if request.json is not None:
-        return "application/json", _JSON.encode(request.json).encode()
-    return "", b""
+    return "application/json", _JSON.encode(request.json).encode()

@@ -1,7 +1,8 @@
 """One request and its response over a connection that serves nothing else, and the proof of what was sent.
 
 No library decides what was sent. `Exchange.run` writes in one place, right after it has set `sent`, and never again:
-while `sent` is False, no byte of the request has left this machine. h11 parses the response, strictly.
+while `sent` is False, no byte of the request has left this machine. The response is parsed as strictly as h11 does it
+(`responses.py`).
 
 A connection that ended or spoke before the request was written gets no request. Whatever it said, it was no response.
 """
@@ -12,17 +13,18 @@ import asyncio
 import math
 import ssl
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import h11
 
+from providers.adapters import responses
 from providers.adapters.base import Answer
-from providers.adapters.decoding import EVIDENCE, MAX_BODY
-from providers.adapters.encoding import Encoded
-from providers.adapters.errors import MayBeRinging
+from providers.adapters.encoding import Address, Encoded
 from tenants.egress.guard import Guard
 from tenants.egress.policy import PORTS
 
-MAX_HEAD = 100 * 1024  # bytes of a response before its body
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Disturbed(ConnectionError):
@@ -51,8 +53,8 @@ class Exchange:
 
         Raise h11.LocalProtocolError if the request is not one of HTTP, before anything is sent.
         """
-        parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        written = _serialized(parser, request)
+        parser = responses.parser()
+        written = serialized(parser, request, last=True)
         transport, receiver = await self._connected(parser, request)
         try:
             if time.monotonic() > self._by:
@@ -66,25 +68,33 @@ class Exchange:
 
     async def _connected(self, parser: h11.Connection, request: Encoded) -> tuple[asyncio.Transport, _Receiver]:
         loop = asyncio.get_running_loop()
-        address = request.address
-        host = address.host
-        async with asyncio.timeout(self._connect):
-            connected = await self._guard.connect(host, address.port or PORTS[address.scheme])
-        secured = address.scheme == "https"
-        async with asyncio.timeout(self._connect):  # the loop closes the socket if this fails; nobody else may
-            return await loop.create_connection(
-                lambda: _Receiver(parser, loop),
-                sock=connected,
-                ssl=self._tls if secured else None,
-                server_hostname=host if secured else None,
-            )
+        made = lambda: _Receiver(parser, loop)  # noqa: E731
+        return await connected(self._guard, self._tls, self._connect, request.address, made)
 
 
-def _serialized(parser: h11.Connection, request: Encoded) -> bytes:
+async def connected(
+    guard: Guard, tls: ssl.SSLContext, within: float, address: Address, protocol: Callable[[], P]
+) -> tuple[asyncio.Transport, P]:
+    """Open a connection: at most `within` seconds for its addresses and TCP, and as many for TLS."""
+    host, secured = address.host, address.scheme == "https"
+    async with asyncio.timeout(within):
+        sock = await guard.connect(host, address.port or PORTS[address.scheme])
+    async with asyncio.timeout(within):  # the loop closes the socket if this fails; nobody else may
+        return await asyncio.get_running_loop().create_connection(
+            protocol, sock=sock, ssl=tls if secured else None, server_hostname=host if secured else None
+        )
+
+
+def serialized(parser: h11.Connection, request: Encoded, *, last: bool) -> bytes:
+    """Return the bytes of a request. `last`: the connection serves no other after it.
+
+    Raise h11.LocalProtocolError if the request is not one of HTTP.
+    """
     headers = [("Host", request.address.netloc), *request.headers.items()]
     if request.body or request.method not in ("GET", "HEAD"):
         headers.append(("Content-Length", str(len(request.body))))
-    headers.append(("Connection", "close"))
+    if last:
+        headers.append(("Connection", "close"))
     head = parser.send(h11.Request(method=request.method, target=request.address.target, headers=headers))
     body = parser.send(h11.Data(request.body)) if request.body else b""
     return b"".join([head or b"", body or b"", parser.send(h11.EndOfMessage()) or b""])
@@ -95,11 +105,9 @@ class _Receiver(asyncio.Protocol):
 
     def __init__(self, parser: h11.Connection, loop: asyncio.AbstractEventLoop) -> None:
         self.answer: asyncio.Future[Answer] = loop.create_future()
-        self._parser = parser
+        self._response = responses.Incoming(lambda: parser, usually=True)
         self._expecting = False
         self._disturbed = False
-        self._response: h11.Response | None = None
-        self._body = bytearray()
 
     def expect(self) -> None:
         """Expect the response from now on. Raise Disturbed if the connection is of no use any more."""
@@ -126,37 +134,7 @@ class _Receiver(asyncio.Protocol):
             self._disturbed = True
         elif not self.answer.done():
             try:
-                self._parser.receive_data(data)
-                self._take_events()
+                if answer := self._response.feed(data):
+                    self.answer.set_result(answer)
             except Exception as error:
                 self.answer.set_exception(error)
-
-    def _take_events(self) -> None:
-        while True:
-            event = self._parser.next_event()
-            if isinstance(event, h11.Data):
-                self._body += event.data
-                if len(self._body) > MAX_BODY:
-                    raise too_long(self._response.status_code if self._response else 0, self._body)
-            elif isinstance(event, h11.Response):
-                self._response = event
-            elif isinstance(event, h11.EndOfMessage) and self._response is not None:
-                status, headers = self._response.status_code, _joined(self._response)
-                self.answer.set_result(Answer(status, headers, bytes(self._body)))
-                return
-            elif not isinstance(event, h11.InformationalResponse):
-                if isinstance(event, h11.ConnectionClosed):
-                    raise h11.RemoteProtocolError("closed without a response")
-                return  # more has to come
-
-
-def _joined(response: h11.Response) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in response.headers:
-        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def too_long(status: int, body: bytearray) -> MayBeRinging:
-    return MayBeRinging("The provider's response is too long.", status=status, evidence=bytes(body[:EVIDENCE]))

@@ -1,10 +1,10 @@
 """Send requests to providers, return responses and classify failures. No other module sends to a provider.
 
 Placing uses a transport of our own (`exchange.py`), because only the code that writes knows whether anything was sent.
-Each placing opens a new connection. Reads may be repeated, so they use aiohttp with kept connections. aiohttp reports
-some sent requests as never sent.
+Each placing opens a new connection. Reads may be repeated, so they use kept connections (`kept.py`). Lists of calls are
+read with aiohttp, because they may be long.
 
-Both connect through one guard (`tenants/egress/`), so a request whose address is not public is not sent. Both use
+All connect through one guard (`tenants/egress/`), so a request whose address is not public is not sent. All use
 HTTP/1.1, at most 2 MiB, and one deadline for the whole exchange. They use no redirects, no proxies from the environment
 and no cookies. They ask for no compression; undoing it is left to the decoder, because evidence is kept as
 it came. A list of calls is read row by row and may be longer. No error message contains an address, a header or a key.
@@ -25,8 +25,10 @@ from yarl import URL
 from providers.adapters.base import Answer, Request
 from providers.adapters.decoding import MAX_BODY
 from providers.adapters.encoding import Encoded, encode
-from providers.adapters.errors import MayBeRinging, Misconfigured, NotAllowed, NotSent
-from providers.adapters.exchange import Exchange, TooLate, too_long
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotAllowed, NotSent, ProviderError
+from providers.adapters.exchange import Exchange, TooLate
+from providers.adapters.kept import Connections, Read
+from providers.adapters.responses import too_long
 from providers.adapters.rows import Splitter
 from tenants.egress import sessions
 from tenants.egress.guard import Guard, Lookup, Refused, refusal
@@ -62,18 +64,26 @@ class Client:
     ) -> None:
         self._deadline = deadline
         self._connect = connect
-        self._connections = connections
+        self._at_most = connections
         self._lookup = lookup
 
     async def __aenter__(self) -> Self:
         self._guard = Guard(lookup=self._lookup)
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect)
-        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=self._connections)
+        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=self._at_most)
+        self._connections = Connections(
+            self._guard,
+            sessions.tls_context(),
+            connect=self._connect,
+            deadline=self._deadline,
+            limit=self._at_most,
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._connections.close()
         await self._session.close()
         await self._guard.close()
 
@@ -90,29 +100,20 @@ class Client:
         try:
             async with asyncio.timeout(self._deadline):
                 return await exchange.run(encoded)
-        except MayBeRinging:
-            raise
-        except TooLate:
-            raise NotSent(NOT_IN_TIME) from None
-        except Refused as refused:  # nothing is connected then
-            raise _not_allowed(refused) from None
-        except (TimeoutError, OSError) as error:  # the class of the error proves nothing: the exchange knows
-            if not exchange.sent:
-                raise NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED) from None
-            raise MayBeRinging(NO_ANSWER if isinstance(error, TimeoutError) else BROKEN) from None
-        except (h11.LocalProtocolError, UnicodeError) as error:
-            if not exchange.sent:
-                raise Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.") from None
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
         except Exception as error:
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
+            raise _verdict(error, sent=exchange.sent) from None
 
     async def read(self, request: Request) -> Answer:
         """Send a harmless request. Raise the same errors as `place`.
 
-        The request may use a kept connection, and aiohttp may send it twice.
+        It may use a kept connection, and may be sent twice.
         """
-        return await self._receive(request, _whole)
+        encoded = self._encoded(request)
+        read = Read(self._connections)
+        try:
+            return await read.run(encoded)
+        except Exception as error:
+            raise _verdict(error, sent=read.sent) from None
 
     async def rows(self, request: Request, take: Callable[[bytes], None]) -> Answer:
         """Read a list of calls as `read` does, and call `take` with each row. The answer's body is without its rows.
@@ -167,6 +168,23 @@ class Client:
             raise MayBeRinging(NO_ANSWER) from None
         except Exception as error:
             raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
+
+
+def _verdict(error: Exception, *, sent: bool) -> ProviderError:
+    """Return what a failed exchange means. The error's class proves nothing; whether anything was sent does."""
+    if isinstance(error, MayBeRinging):
+        return error
+    if isinstance(error, TooLate):
+        return NotSent(NOT_IN_TIME)
+    if isinstance(error, Refused):  # nothing is connected then
+        return _not_allowed(error)
+    if isinstance(error, TimeoutError | OSError):
+        if not sent:
+            return NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED)
+        return MayBeRinging(NO_ANSWER if isinstance(error, TimeoutError) else BROKEN)
+    if isinstance(error, h11.LocalProtocolError | UnicodeError) and not sent:
+        return Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.")
+    return MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE))
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -126,6 +127,7 @@ def checked(policy: Policy, host: str, port: int, rows: Sequence[tuple[Any, ...]
     return cast(list[AddrInfoType], list(dict.fromkeys(rows)))
 
 
+@lru_cache(4096)
 def is_address(host: str) -> bool:
     try:
         ip_address(host.strip("[]"))

@@ -92,7 +92,7 @@ ENGINE_BUGS: tuple[Bug, ...] = (
     Bug(
         "a read is sent although its lease ends before its answer can be stored",
         "Two workers read the same call at once.",
-        (Edit("calls/engine/reading_lane.py", "time.monotonic() < CLUSTER_TIMING.finish", "time.monotonic() < 0"),),
+        (Edit("calls/engine/reading_lane.py", "time.monotonic() >= CLUSTER_TIMING.finish", "time.monotonic() >= 0"),),
         (READING + "test_a_read_whose_lease_would_end_before_its_answer_is_stored_is_given_back",),
     ),
     Bug(
