@@ -19,8 +19,8 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def throwaway_server() -> Iterator[str]:
-    """Yield the server's URL. Raises Unavailable."""
+def throwaway_server(settings: str = "") -> Iterator[str]:
+    """Yield the server's URL. `settings` are further options of its command line. Raises Unavailable."""
     found = programs()
     user = unprivileged_user()
     home = Path(tempfile.mkdtemp(prefix="trunkline-postgresql-"))
@@ -29,7 +29,7 @@ def throwaway_server() -> Iterator[str]:
         shutil.chown(home, user)
     run_as: dict[str, Any] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
     options = "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    options += " -c max_connections=200 -c full_page_writes=off"
+    options += f" -c max_connections=200 -c full_page_writes=off {settings}"
 
     def call(*command: str) -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, env=_environment(home), **run_as)

@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
 WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"
+# No standby and no checkpoints in a run. No compiled plans: a table without statistics looks large to the planner.
+SETTINGS = "-c wal_level=minimal -c max_wal_senders=0 -c checkpoint_timeout=1h -c max_wal_size=8GB -c jit=off"
 
 BEFALLS_IN_A_TRANSACTION = "test_whatever_befalls_a_process_in_a_transaction_nobody_rings_twice_and_nobody_is_lost"
 FAULTY_ANSWERS = "test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing"
@@ -127,7 +129,7 @@ def database(only: str | None) -> Iterator[str]:
         return
     with ExitStack() as stack:
         try:
-            url = stack.enter_context(throwaway_server())
+            url = stack.enter_context(throwaway_server(SETTINGS))
         except Unavailable as reason:
             say(f"PostgreSQL cannot be used: {reason}")
             say("The whole suite runs on SQLite." if only is None else "Nothing was run.")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, NoHistory, changed, wanted_by
+from tests.conftest import dealt
 from tests.suite import ON_SQLITE, ROOT, environment, named
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
@@ -133,3 +136,11 @@ def test_what_changed_since_main_is_known_in_every_kind_of_clone(tmp_path: Path)
     _git(clone, "remote", "remove", "origin")
     with pytest.raises(NoHistory, match="neither"):
         changed(clone)
+
+
+def test_slow_tests_of_a_module_stay_together() -> None:
+    """Two processes: the largest module to one, the two others to the other. By hand."""
+    names = ["a.py::1", "b.py::1", "a.py::2", "c.py::1", "a.py::3[x]"]
+    items: Any = [SimpleNamespace(nodeid=name) for name in names]
+    shares = [[item.nodeid for item in share] for share in dealt(items, 2)]
+    assert shares == [["a.py::1", "a.py::2", "a.py::3[x]"], ["b.py::1", "c.py::1"]]

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import django
 import phonenumbers
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.phones import country_of
@@ -103,13 +104,23 @@ def numbers_by_region() -> dict[tuple[str, str], list[str]]:
 
 def number_of(prefix: str, types: set[int]) -> str:
     """Return a valid number of these types that begins with the prefix; "" if none is found."""
-    for length in range(len(prefix) + 1, 16):
+    usual = _lengths(prefix)
+    for length in sorted(range(len(prefix) + 1, 16), key=lambda length: length not in usual):
         for filling in FILLINGS:
             text = f"+{(prefix + filling * 2)[:length]}"
             number = _known(text)
             if number is not None and phonenumbers.number_type(number) in types:
                 return text
     return ""
+
+
+@cache
+def _lengths(prefix: str) -> frozenset[int]:
+    """Return how long the country's numbers are, with its code. Others are valid only where digits are dropped."""
+    code = next(prefix[:end] for end in (1, 2, 3) if int(prefix[:end]) in COUNTRY_CODE_TO_REGION_CODE)
+    found = (phonenumbers.PhoneMetadata.metadata_for_region(each) for each in COUNTRY_CODE_TO_REGION_CODE[int(code)])
+    kinds = (each.general_desc for each in found if each)
+    return frozenset(len(code) + length for each in kinds if each for length in each.possible_length)
 
 
 @cache
