@@ -25,7 +25,7 @@ from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
-from providers.models import PhoneNumber
+from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Organization
 from tests.calls import support
 from tests.calls.journal import backups
@@ -47,6 +47,8 @@ class World:
 
     def claim(self, limit: int) -> list[placing.Claim]:
         Call.objects.queued().update(due_at=timezone.now())
+        ProviderAccount.objects.update(failures_in_a_row=0, blocked_at=None, blocked_until=None, blocked_code="")
+        Campaign.objects.update(status=Campaign.Status.RUNNING)
         enqueueing.feed(self.campaign.pk)
         return placing.claim(self.number.account_id, limit)
 
