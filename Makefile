@@ -110,7 +110,7 @@ screenshots: $(VENV)/.dev-installed  ## take pictures of every page, in light an
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 # ONLY=B4 measures one figure; SCALE=1 measures the marks, for hours. ARGS="--json FILE" writes them as well.
-bench: $(VENV)/.dev-installed  ## measure the figures B1-B16, each beside its baseline (docs/performance.md)
+bench: $(VENV)/.dev-installed  ## measure the figures B1-B17, each beside its baseline (docs/performance.md)
 	$(BIN)/python -m benchmarks --scale $(SCALE) --only "$(ONLY)" $(ARGS)
 
 # Half an hour and 4 GB.

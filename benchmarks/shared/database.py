@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ class Server:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
             connection.execute(f"CREATE DATABASE {name} {'' if empty else f'TEMPLATE {TEMPLATE}'}".encode())
+        shutil.rmtree(journal_of(self.address(name)), ignore_errors=True)  # that of the database before
         return self.address(name)
 
     def drop_all(self, name: str) -> None:
@@ -70,6 +73,13 @@ def server() -> Iterator[Server]:
         migrate(found.address(TEMPLATE))
         yield found
         del os.environ[SERVER]
+        shutil.rmtree(journal_of(url).parent, ignore_errors=True)
+
+
+def journal_of(url: str) -> Path:
+    """Return the folder of the dial journal of a database."""
+    parts = urlsplit(url)
+    return Path(tempfile.gettempdir()) / f"trunkline-journals-{parts.port}" / parts.path.strip("/")
 
 
 def migrate(url: str, settings: str = "config.settings") -> None:
@@ -95,5 +105,6 @@ def environment(url: str, **more: str) -> dict[str, str]:
         "API_BURST": "1000000",
         "PUBLIC_BASE_URL": "",
         "DATABASE_URL": url,
+        "DIAL_JOURNAL": str(journal_of(url)),
         **more,
     }

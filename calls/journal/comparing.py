@@ -83,7 +83,7 @@ def _compare_files(found: Comparison, identity: Identity, whole: bool) -> None:
     found.short = [name for name, position in told.items() if sizes.get(name, -1) < position]
     for name, size in sizes.items():
         start = told.get(name, 0)
-        found.ends[name] = start
+        found.ends[name] = min(start, size)
         if name in found.short or size <= start:
             continue
         for part in folders.parts(found.folder / name, start):

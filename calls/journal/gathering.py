@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from calls.journal.comparing import MARGIN, Comparison, positions, unknown
@@ -33,10 +34,11 @@ class Intent:
     @classmethod
     def of(cls, line: Line) -> Intent:
         """Return the intent of a line. Raises KeyError, ValueError if the line is not one of ours."""
-        ids = {name: UUID(line[name]) for name in ("organization", "call", "contact", "account", "assistant", "caller")}
-        rest = {name: line[name] for name in ("number", "attempt", "fence", "reference", "address")}
+        ids = ("organization", "call", "contact", "account", "assistant", "caller")
+        given: dict[str, Any] = {name: UUID(line[name]) for name in ids}
+        given |= {name: line[name] for name in ("number", "attempt", "fence", "reference", "address")}
         campaign = UUID(line["campaign"]) if line["campaign"] else None
-        return cls(at=datetime.fromisoformat(line["at"]), campaign=campaign, **ids, **rest)
+        return cls(at=datetime.fromisoformat(line["at"]), campaign=campaign, **given)
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,10 @@ def reconcile(folders: Sequence[Path], lost: Sequence[str], *, actor: str, dry_r
     _do_again(forgotten, report)
     with transaction.atomic():
         _settle(compared, lost, report)
-        detail = {"calls": dict(report.calls), "notes": dict(report.notes), "lost": report.lost}
-        detail["journals"] = report.presented
+        detail = {"calls": +report.calls, "notes": +report.notes, "lost": report.lost, "journals": report.presented}
         audit_log.record(None, actor=actor, action="dial_journal.reconcile", subject="dial journal", detail=detail)
-    report.awaited = standing.awaited()
+    damaged = {each.journal.host for each in compared if each.journal and not each.is_whole}
+    report.awaited = sorted({*standing.awaited(), *damaged.difference(lost)})
     return report
 
 

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, Subquery
 
 from calls.journal.comparing import Comparison, compare
+from campaigns.models.number_hash import begin_number_hashes
 from tenants.journal import folder as folders
 from tenants.journal.keeping import remove_old
 from tenants.journal.writer import history
@@ -39,6 +40,7 @@ class Refused(Exception):
 
 def admit() -> None:
     """Let the worker of this machine start, and note that its journal was compared. Raises Refused."""
+    begin_number_hashes()  # a backup without their key could not be compared by numbers
     found = look()
     if found is not None and found.is_fine:
         try:
@@ -88,7 +90,10 @@ def register(found: Comparison, presented: int = 0) -> DialJournal:
 
 def present(found: Comparison, journal: DialJournal) -> None:
     """Note that a journal was compared and holds nothing more that the database does not know."""
-    told = dict(JournalFile.objects.filter(journal=journal).values_list("name", "position"))
+    rows = JournalFile.objects.filter(journal=journal)
+    if not found.is_whole:  # declared lost: what is missing is not asked for again
+        rows.filter(name__in=found.short).delete()
+    told = dict(rows.values_list("name", "position"))
     for name, end in found.ends.items():
         if told.get(name, -1) < end:
             JournalFile.objects.update_or_create(journal=journal, name=name, defaults={"position": end})

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from django.apps import AppConfig
 from django.db import connections, models, router, transaction
 from django.db.models.signals import post_migrate
 
@@ -31,6 +32,14 @@ class InstallationKey(models.Model):
 def number_hash(e164: str) -> str:
     """Return the HMAC-SHA256 of a number under this installation's random key, as 64 hexadecimal characters."""
     return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
+
+
+def begin_number_hashes(app_config: AppConfig | None = None, **_: Any) -> None:
+    """Create the key if there is none. A receiver of `post_migrate`, so that every backup has it."""
+    if app_config is not None and app_config.label != InstallationKey._meta.app_label:
+        return
+    if not InstallationKey.objects.filter(name=KEY_NAME).exists():
+        _hash_key()
 
 
 def forget_hash_key(**_: Any) -> None:
@@ -62,3 +71,4 @@ def number_hashes(phones: Iterable[str]) -> dict[str, str]:
 
 
 post_migrate.connect(forget_hash_key, dispatch_uid="campaigns.forget_hash_key")
+post_migrate.connect(begin_number_hashes, dispatch_uid="campaigns.begin_number_hashes")

@@ -81,7 +81,7 @@ class Writer:
         with self._lock:
             try:
                 self._open()
-                failpoints.reach("journal.writing")
+                failpoints.reach("journal.begun")
                 self._write(words)
                 os.fdatasync(self._descriptor)
             except (OSError, ValueError, DatabaseError, InterfaceError) as error:

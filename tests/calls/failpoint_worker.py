@@ -84,6 +84,7 @@ def work(order: dict[str, str], listening: int) -> None:
     os.environ["TRUNKLINE_FAILPOINT"] = order["failpoint"]
     importlib.reload(failpoints)
     settings.MEDIA_ROOT, settings.PUBLIC_BASE_URL = order["uploads"], order["public_base_url"]
+    settings.DIAL_JOURNAL = Path(order["journal"])
     for module, name, value in (*IMPATIENT, (placing, "SEND_WITHIN", float(order["send_within"]))):
         setattr(module, name, value)
     serve(listening)

@@ -54,6 +54,8 @@ POINTS = (
     "placing.intending",
     "placing.claiming",
     "placing.claimed",
+    "journal.begun",
+    "journal.written",
     "placing.sending",
     "placing.answered",
     "placing.recorded",
@@ -96,7 +98,7 @@ NO_CONNECTION_HERE = (
     "webhooks.sending",
 )
 IN_A_TRANSACTION = tuple(point for point in POINTS if point.endswith("ing") and point not in NO_CONNECTION_HERE)
-LOSES_AN_ANSWER = ("placing.claimed", "placing.sending", "placing.answered")
+LOSES_AN_ANSWER = ("placing.claimed", "journal.begun", "journal.written", "placing.sending", "placing.answered")
 ALWAYS = (("placing.claimed", "freeze"), ("placing.claimed", "kill"), ("placing.sending", "kill"))
 ACTIONS = tuple(failpoints.ACTIONS)
 OVERSLEPT = 1.0  # seconds within which a claim may be sent; a frozen process sleeps longer
@@ -194,7 +196,7 @@ class Doomed:
         self.nursery = nursery
         self.failpoint = failpoint
         self.send_within = send_within
-        self.log, self.ends = directory / "log", directory / "ends"
+        self.log, self.ends, self.journal = directory / "log", directory / "ends", directory / "journal"
         self.code: int | None = None
 
     @contextmanager
@@ -207,6 +209,7 @@ class Doomed:
             "ends": str(self.ends),
             "uploads": str(conf.MEDIA_ROOT),
             "public_base_url": str(conf.PUBLIC_BASE_URL),
+            "journal": str(self.journal),
         }
         socket.send_fds(self.nursery, [json.dumps(order).encode()], [scene.listening.fileno()])
         scene.listening.close()
@@ -349,6 +352,8 @@ def befall(point: str, action: str, scene: Scene, nursery: socket.socket, direct
             sleeps_too_long(scene, process, nothing_is_sent=oversleeps)
     expected = {"kill": -signal.SIGKILL, "exit": 0 if point == "callbacks.filed" else 3}
     assert process.code == expected.get(action, 0), process.words[-2000:]
+    if (point, action) == ("journal.begun", "kill"):
+        assert set(scene.rings) == {NEVER_RECORDED}, "a request left before its call was in the journal"
     others_go_on(scene)
     assert_all_in_order(scene)
     if action == "raise" and point not in LOSES_AN_ANSWER:

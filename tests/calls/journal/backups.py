@@ -33,8 +33,8 @@ def restore(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path)) as source:
             _copy(source, Path(connection.settings_dict["NAME"]))
     else:
-        command = [programs() / "pg_restore", "--clean", "--if-exists", "--single-transaction", *_server()]
-        subprocess.run([*command, "-d", _name(), path], check=True)
+        options = ["--clean", "--if-exists", "--single-transaction", *_server()]
+        subprocess.run([programs() / "pg_restore", *options, "-d", _name(), path], check=True)
     connections.close_all()
 
 

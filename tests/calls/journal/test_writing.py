@@ -49,8 +49,16 @@ def test_a_claim_is_on_the_disk_before_it_is_returned(
 ) -> None:
     order: list[str] = []
     write, sync = os.write, os.fdatasync
-    monkeypatch.setattr(os, "write", lambda *given: order.append("write") or write(*given))
-    monkeypatch.setattr(os, "fdatasync", lambda *given: order.append("sync") or sync(*given))
+
+    def watched(name: str, real: Any) -> Any:
+        def call(*given: Any) -> Any:
+            order.append(name)
+            return real(*given)
+
+        return call
+
+    monkeypatch.setattr(os, "write", watched("write", write))
+    monkeypatch.setattr(os, "fdatasync", watched("sync", sync))
     account = running.phone_numbers.get().account
     enqueueing.feed(running.pk)
     [claim] = placing.claim(account.pk)
@@ -139,7 +147,7 @@ def test_what_became_of_a_request_is_written_without_waiting(
     calls = [support.single(number, f"+1212555018{digit}") for digit in range(3)]
     claims = placing.claim(number.account_id)
     monkeypatch.setattr(os, "fdatasync", None)
-    answers = [Reading(CallState.DIALING, provider_call_id="x1"), NotSent("refused"), MayBeRinging("lost")]
+    answers: list[Any] = [Reading(CallState.DIALING, provider_call_id="x1"), NotSent("no"), MayBeRinging("lost")]
     assert placing.record_all(list(zip(claims, answers, strict=True))) == []
     told = [line for line in lines(journal) if line["kind"] not in ("file", "intent")]
     assert told == [

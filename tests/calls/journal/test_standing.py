@@ -1,0 +1,201 @@
+"""When a worker may start, as far as the dial journals are concerned. Each refusal is one sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client
+
+from calls.actions import kill_switch
+from calls.dialing import placing
+from calls.journal import standing
+from calls.models import Call, Heartbeat, Status
+from campaigns.do_not_call import entries
+from campaigns.models import Campaign
+from tenants.journal import folder as folders
+from tenants.journal import writer
+from tenants.models import AuditEntry, DialJournal, History, JournalFile, JournalNote, Organization
+from tests.calls import support
+from tests.calls.test_supervisor import database_url
+
+
+def refusal() -> str:
+    with pytest.raises(standing.Refused) as refused:
+        standing.admit()
+    return str(refused.value)
+
+
+def forget_the_last_claim() -> None:
+    """Let the database be as a backup from before the last claim of its one call has it."""
+    Call.objects.update(status=Status.QUEUED, placing_attempts=0, dialed_at=None, lease_until=None, cost_reserved=0)
+    JournalFile.objects.all().delete()
+
+
+@pytest.fixture
+def claimed(running: Campaign, journal: Path) -> Call:
+    """A call that was claimed once, by a process that has ended."""
+    standing.admit()
+    call = support.single(running.phone_numbers.get(), "+12125550177")
+    [_] = placing.claim(call.account_id)
+    writer.forget()
+    call.refresh_from_db()
+    return call
+
+
+@pytest.fixture
+def other_host(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The journal of another host of the same database, which was compared."""
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "this_host", lambda: "beta")
+        own, settings.DIAL_JOURNAL = settings.DIAL_JOURNAL, tmp_path / "beta"
+        standing.admit()
+        writer.forget()
+        settings.DIAL_JOURNAL = own
+    return tmp_path / "beta"
+
+
+def test_a_new_installation_and_a_worker_that_starts_again_are_admitted(claimed: Call, journal: Path) -> None:
+    for _ in range(2):
+        standing.admit()
+        assert standing.wrong() == ""
+    assert DialJournal.objects.get().presented == History.objects.get().epoch == 1
+
+
+def test_a_worker_refuses_a_database_that_is_older_than_its_journal(claimed: Call, journal: Path) -> None:
+    forget_the_last_claim()
+    assert refusal().startswith(f"The database is older than the dial journal in {journal}: it was restored")
+    assert refusal() == standing.wrong()
+    assert History.objects.get().epoch == 2, "once, however often it is asked"
+    Heartbeat.objects.create(worker="w", slot=0, run="x")
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["dial_journal"]["message"]) == (503, standing.wrong())
+    call_command("reconcile_journal")
+    claimed.refresh_from_db()
+    assert claimed.status == Status.UNCONFIRMED
+    standing.admit()
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_the_command_ends_with_one_sentence(claimed: Call, journal: Path) -> None:
+    forget_the_last_claim()
+    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "DIAL_JOURNAL": str(journal)}
+    done = subprocess.run([sys.executable, "manage.py", "worker"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.decode().startswith("CommandError: The database is older than the dial journal")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_forgotten_change_is_noticed_as_well(running: Campaign, journal: Path) -> None:
+    standing.admit()
+    entries.add(running.organization, "+12125550199", source="api")
+    kill_switch.stop_all_calls(running.organization, actor="ada")
+    writer.forget()
+    standing.admit()
+    JournalNote.objects.all().delete()
+    JournalFile.objects.all().delete()
+    assert "is older than the dial journal" in refusal()
+
+
+def test_a_torn_last_line_is_no_fault_and_a_damaged_one_is(claimed: Call, journal: Path) -> None:
+    JournalFile.objects.update(position=0)
+    [path] = journal.glob("*.jsonl")
+    whole = path.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for size in (last, last + 1, last + 9, len(whole) - 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        standing.admit()
+        JournalFile.objects.update(position=0)
+    path.write_bytes(whole[:last] + whole[last:].replace(b'"fence":1', b'"fence":2'))
+    assert "lost lines" in refusal()
+    with pytest.raises(CommandError):
+        call_command("reconcile_journal")
+    call_command("reconcile_journal", declare_lost=[folders.this_host()])
+    standing.admit()
+
+
+@pytest.mark.parametrize("how", ["folder", "file", "shorter"])
+def test_a_lost_journal_is_named_and_has_to_be_declared(how: str, claimed: Call, journal: Path) -> None:
+    [path] = journal.glob("*.jsonl")
+    JournalFile.objects.update(position=path.stat().st_size)
+    if how == "folder":
+        for each in journal.iterdir():
+            each.unlink()
+    elif how == "file":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9])
+    host = folders.this_host()
+    assert f"--declare-lost {host}" in refusal()
+    with pytest.raises(CommandError):
+        call_command("reconcile_journal")
+    assert refusal()
+    call_command("reconcile_journal", declare_lost=[host])
+    standing.admit()
+    entry = AuditEntry.objects.filter(action="dial_journal.reconcile").latest("pk")
+    assert entry.detail["lost"] == [host]
+
+
+def test_the_journal_of_another_database_is_named_as_such(claimed: Call, journal: Path) -> None:
+    History.objects.update(installation=uuid4())
+    assert refusal().startswith(f"The dial journal in {journal} belongs to another database.")
+    with pytest.raises(CommandError, match="belongs to another database"):
+        call_command("reconcile_journal")
+    single = support.single(claimed.phone_number, "+12125550178")
+    assert placing.claim(single.account_id) == [], "nor does a worker that runs write into it"
+
+
+def test_after_a_restore_every_host_has_to_show_its_journal(claimed: Call, other_host: Path, journal: Path) -> None:
+    forget_the_last_claim()
+    assert refusal()
+    with pytest.raises(CommandError, match="No worker starts before the dial journal of beta"):
+        call_command("reconcile_journal")
+    assert "the dial journal of beta was not compared" in refusal()
+    call_command("reconcile_journal", journal=[other_host])
+    standing.admit()
+
+
+def test_a_host_that_is_gone_is_declared_lost_by_name(claimed: Call, other_host: Path, journal: Path) -> None:
+    forget_the_last_claim()
+    refusal()
+    with pytest.raises(CommandError, match="beta"):
+        call_command("reconcile_journal", declare_lost=["alpha"])
+    call_command("reconcile_journal", declare_lost=["beta"])
+    assert not DialJournal.objects.filter(host="beta").exists()
+    standing.admit()
+
+
+def test_a_worker_whose_own_journal_knows_nothing_more_notices_another_database(
+    claimed: Call, other_host: Path, journal: Path
+) -> None:
+    """On PostgreSQL the server tells one database from another, so no host has to have written since the backup."""
+    with transaction.atomic():
+        standing.begin_epoch_if_restored([])
+    History.objects.update(fingerprint="another")
+    if connection.vendor == "postgresql":
+        assert standing.fingerprint().count("/") == 3
+    assert "beta was not compared" in refusal()
+    assert DialJournal.objects.get(host=folders.this_host()).presented == 2
+
+
+def test_without_a_journal_a_worker_says_so(settings: Any, callers: Organization) -> None:
+    settings.DIAL_JOURNAL = None
+    standing.admit()
+    assert standing.wrong() == ""
+    assert "nobody knows who was called" in standing.OFF
+
+
+def test_a_dry_run_changes_nothing(claimed: Call, journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    forget_the_last_claim()
+    call_command("reconcile_journal", dry_run=True)
+    assert "to be restored" in capsys.readouterr().out
+    claimed.refresh_from_db()
+    assert claimed.status == Status.QUEUED
+    assert History.objects.get().epoch == 1
