@@ -20,7 +20,7 @@ from django_q.models import OrmQ
 from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
-from tests.chaos.processes import children, family, is_kind
+from tests.chaos.processes import MARK, children, family, is_kind, marked
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow]
@@ -38,13 +38,14 @@ def database_url() -> str:
 @contextmanager
 def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run production's command. Once the file `impatient` exists, silence is noticed after seconds."""
-    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
-    command = ["manage.py", "worker"] if impatient is None else ["-m", "tests.calls.worker_process", str(impatient)]
+    command = ["manage.py", "worker", "--skip-checks"]
+    if impatient is not None:
+        command = ["-m", "tests.calls.worker_process", str(impatient)]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=settings.BASE_DIR,
-            env=environment,
+            env=environment(**{MARK: str(log)}),
             stdout=out,
             stderr=out,
             start_new_session=True,
@@ -54,6 +55,12 @@ def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Pope
     finally:
         process.terminate()
         process.wait(PATIENCE)
+        for pid in marked(str(log)):  # only a fault leaves one
+            os.kill(pid, signal.SIGKILL)
+
+
+def environment(**more: str) -> dict[str, str]:
+    return os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", **more}
 
 
 def alive(pids: list[int]) -> list[int]:
@@ -78,36 +85,30 @@ def child(process: subprocess.Popen[bytes], kind: str) -> int:
     return next((pid for pid in children(process.pid) if is_kind(pid, kind)), 0)
 
 
-def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
-    number = support.reach(callers, sandbox.url, "allomia")
-    with worker(tmp_path / "log") as process:
-        eventually(beating, "the worker does not beat")
-        call = support.single(number, NUMBER)
-        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
-        slow = support.single(number, "+12125550114")  # its placing is answered late
-        eventually(lambda: Call.objects.get(pk=slow.pk).status != Status.QUEUED)
-        tree = family(process.pid)
-        process.terminate()
-        assert process.wait(PATIENCE) == 0
-    assert alive(tree) == []
-    assert not Call.objects.filter(status=Status.PLACING).exists(), "the worker did not wait for a response"
+def test_a_worker_starts_only_if_the_system_checks_pass(callers: Organization) -> None:
+    found = subprocess.run(
+        [sys.executable, "manage.py", "worker"],
+        cwd=settings.BASE_DIR,
+        env=environment(
+            DEBUG="false",
+            TRUNKLINE_FAILPOINT="placed:kill",
+            SECRET_KEY="k" * 50,
+            FIELD_KEYS=",".join(settings.FIELD_KEYS),
+            ALLOWED_HOSTS="127.0.0.1",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert found.returncode == 1
+    assert "calls.E004" in found.stderr
     assert not Heartbeat.objects.exists()
-    assert len(sandbox.journal()) == 2
-
-
-def test_everything_ends_with_the_watcher_however_it_dies(callers: Organization, tmp_path: Path) -> None:
-    with worker(tmp_path / "log") as process:
-        eventually(beating)
-        tree = family(process.pid)
-        assert len(tree) == 3
-        process.kill()
-        process.wait()
-        eventually(lambda: not alive(tree), "processes were left behind")
 
 
 def test_no_process_outlives_the_watcher_whatever_the_others_do(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
         eventually(beating)
+        assert len(family(process.pid)) == 3
         replaced = child(process, "engine")
         os.kill(replaced, signal.SIGKILL)
         eventually(lambda: child(process, "engine") not in (replaced, 0), "it was not replaced")
@@ -236,6 +237,8 @@ def test_a_stop_ends_every_process_and_doubts_no_call_whoever_is_signalled(
     for turn, (way, stop) in enumerate(STOPS.items()):
         with worker(tmp_path / f"log-{turn}") as process:
             eventually(beating, f"{way}: the worker does not beat")
+            call = support.single(number, f"+12125{turn:02}0101")
+            eventually(lambda call=call: Call.objects.get(pk=call.pk).is_terminal)  # type: ignore[misc]
             slow = support.single(number, f"+12125{turn:02}0114")  # its placing is answered late
             eventually(lambda slow=slow: Call.objects.get(pk=slow.pk).status != Status.QUEUED)  # type: ignore[misc]
             tree = family(process.pid)
@@ -245,7 +248,7 @@ def test_a_stop_ends_every_process_and_doubts_no_call_whoever_is_signalled(
         assert not Call.objects.filter(status__in=[Status.PLACING, Status.UNCONFIRMED]).exists(), f"{way}: a doubt"
         assert not Heartbeat.objects.exists(), way
         assert not OrmQ.objects.exists(), way
-    assert len(sandbox.journal()) == len(STOPS)
+    assert len(sandbox.journal()) == 2 * len(STOPS)
 
 
 def test_a_call_ordered_while_nothing_runs_waits_and_a_second_worker_shares_the_work(

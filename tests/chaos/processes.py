@@ -90,13 +90,13 @@ class Workers:
         return sorted(found & self._unwatched())
 
     def _unwatched(self) -> set[int]:
-        living = set(_marked(self._mark))
+        living = set(marked(self._mark))
         return living - {pid for process in self._running for pid in family(process.pid)}
 
     def end(self) -> None:
         """Send SIGKILL to every process of every worker, past and present. Return when none is left."""
         deadline = time.monotonic() + 30
-        while alive := _marked(self._mark):
+        while alive := marked(self._mark):
             for pid in alive:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -141,7 +141,7 @@ def described(pid: int) -> str:
     return f"process {pid}, parent {fields[1]}, group {fields[2]}, {fields[17]} threads" if fields else f"process {pid}"
 
 
-def _marked(mark: str) -> list[int]:
+def marked(mark: str) -> list[int]:
     """Return living processes that were started with this mark."""
     wanted = f"{MARK}={mark}".encode()
     found = []
