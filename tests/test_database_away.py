@@ -179,7 +179,7 @@ def test_whatever_keeps_us_from_the_server_every_address_says_so(
 
 
 def control(data: Path, *words: str) -> None:
-    programs, user = postgresql._programs(), postgresql._user()
+    programs, user = postgresql.programs(), postgresql.unprivileged_user()
     options = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' "
     given = [options + each if each.startswith("-p ") else each for each in words]
     command = [f"{programs}/pg_ctl", "-D", str(data), "-l", str(data.parent / "log"), "-w", *given]

@@ -17,7 +17,8 @@ from django.db import connection
 
 from calls.models import Heartbeat
 from tenants.outages import FULL, READ_ONLY
-from tests.calls.test_supervisor import database_url, tree
+from tests.calls.test_supervisor import database_url
+from tests.chaos.processes import family
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -101,6 +102,6 @@ def test_a_worker_whose_disk_fills_up_says_so_and_goes_on_later() -> None:
 
 
 def limit(pid: int, size: int) -> None:
-    for each in tree(pid):
+    for each in family(pid):
         with suppress(ProcessLookupError):
             prlimit(each, RLIMIT_FSIZE, (size, RLIM_INFINITY))
