@@ -14,7 +14,9 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from tenants.egress.policy import Origin, origin
+from config import sign_in_provider
+from tenants.egress.policy import Origin, Policy, origin
+from tenants.sign_in.provider_settings import ProviderSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ["127.0.0.0/8", "::1"]
@@ -40,6 +42,7 @@ class Environment:
     session_idle_minutes: int
     email_url: str
     email_from: str
+    sign_in_provider: ProviderSettings | None
 
     @property
     def https(self) -> bool:
@@ -51,6 +54,7 @@ def read(var: Path) -> Environment:
     env = Env()
     try:
         debug = env.bool("DEBUG", False)
+        loopback, origins = env.bool("ALLOW_LOOPBACK_URLS", False), _origins(env.list("ALLOWED_OUTGOING_HOSTS", []))
         found = Environment(
             debug=debug,
             secret_key=env.str("SECRET_KEY", "") or _generated(var / "secret-key", debug, "SECRET_KEY"),
@@ -59,8 +63,8 @@ def read(var: Path) -> Environment:
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
-            allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
-            allowed_outgoing_hosts=_origins(env.list("ALLOWED_OUTGOING_HOSTS", [])),
+            allow_loopback_urls=loopback,
+            allowed_outgoing_hosts=origins,
             api_rate=env.int("API_RATE", 50),
             api_burst=env.int("API_BURST", 100),
             metrics_allow=_networks("METRICS_ALLOW", env.list("METRICS_ALLOW", LOOPBACK)),
@@ -68,6 +72,7 @@ def read(var: Path) -> Environment:
             session_idle_minutes=env.int("SESSION_IDLE_MINUTES", 120),
             email_url=env.str("EMAIL_URL", ""),
             email_from=env.str("EMAIL_FROM", ""),
+            sign_in_provider=sign_in_provider.read(env, Policy(loopback, origins)),
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error

@@ -32,6 +32,7 @@ API_RATE = ENVIRONMENT.api_rate
 API_BURST = ENVIRONMENT.api_burst
 METRICS_ALLOW = ENVIRONMENT.metrics_allow
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+SIGN_IN_PROVIDER = ENVIRONMENT.sign_in_provider
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 
 INSTALLED_APPS = [

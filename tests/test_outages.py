@@ -136,7 +136,7 @@ class Server:
 
     def do(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as asked:
-            asked.execute(statement)  # type: ignore[call-overload]
+            asked.execute(statement)
 
     @property
     def data(self) -> Path:
