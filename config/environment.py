@@ -14,7 +14,9 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from tenants.egress.policy import Origin, origin
+from config import sign_in_provider
+from tenants.egress.policy import Origin, Policy, origin
+from tenants.sign_in.provider_settings import ProviderSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ["127.0.0.0/8", "::1"]
@@ -43,6 +45,7 @@ class Environment:
     email_from: str
     dial_journal: Path | None
     dial_journal_days: int
+    sign_in_provider: ProviderSettings | None
 
     @property
     def https(self) -> bool:
@@ -54,6 +57,7 @@ def read(var: Path) -> Environment:
     env = Env()
     try:
         debug = env.bool("DEBUG", False)
+        loopback, origins = env.bool("ALLOW_LOOPBACK_URLS", False), _origins(env.list("ALLOWED_OUTGOING_HOSTS", []))
         found = Environment(
             debug=debug,
             secret_key=env.str("SECRET_KEY", "") or _generated(var / "secret-key", debug, "SECRET_KEY"),
@@ -65,8 +69,8 @@ def read(var: Path) -> Environment:
             engine_processes=env.int(
                 "ENGINE_PROCESSES", env.int("ENGINE_SLICES", _usual_processes(env))
             ),  # the old name
-            allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
-            allowed_outgoing_hosts=_origins(env.list("ALLOWED_OUTGOING_HOSTS", [])),
+            allow_loopback_urls=loopback,
+            allowed_outgoing_hosts=origins,
             api_rate=env.int("API_RATE", 50),
             api_burst=env.int("API_BURST", 100),
             metrics_allow=_networks("METRICS_ALLOW", env.list("METRICS_ALLOW", LOOPBACK)),
@@ -76,6 +80,7 @@ def read(var: Path) -> Environment:
             email_from=env.str("EMAIL_FROM", ""),
             dial_journal=_dial_journal(env.str("DIAL_JOURNAL", ""), var),
             dial_journal_days=env.int("DIAL_JOURNAL_DAYS", 35),
+            sign_in_provider=sign_in_provider.read(env, Policy(loopback, origins)),
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error

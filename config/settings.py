@@ -32,6 +32,7 @@ METRICS_ALLOW = ENVIRONMENT.metrics_allow
 DIAL_JOURNAL = ENVIRONMENT.dial_journal
 DIAL_JOURNAL_DAYS = ENVIRONMENT.dial_journal_days
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+SIGN_IN_PROVIDER = ENVIRONMENT.sign_in_provider
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 
 INSTALLED_APPS = [

@@ -21,7 +21,12 @@ IMPORTS = {
     *("admin:campaigns_contactlist_import", "admin:campaigns_contactlist_import_new"),
     "admin:campaigns_donotcall_import",
 }
-# Changes of as many rows as a campaign or a list has. They may also wait for the engine's locks.
+# What keeps people from being called: it rather waits for the engine's locks than fails.
+STOPS = {
+    *("organization-detail", "campaign-pause", "call-cancel", "do-not-call-list", "do-not-call-detail"),
+    *("contact-hold", "recipient-hold", "recipient-withdraw", "contact-detail", "admin:campaigns_donotcall_add"),
+}
+# Changes of as many rows as a campaign or a list has.
 CHANGES = {
     *("campaign-start", "campaign-cancel", "campaign-refresh", "campaign-held-send", "campaign-held-skip"),
     *("campaign-detail", "contact-list-detail", "import-undo", "import-cancel", "webhook-delivery-replay-range"),
@@ -51,7 +56,7 @@ class StatementLimits:
 
 
 def may_take_long(route: str, method: str) -> bool:
-    """Return whether a request to this route reads or changes as many rows as somebody has."""
+    """Return whether a request to this route reads or changes as many rows as somebody has, or must not give up."""
     if route in EXPORTS | IMPORTS or route.endswith(EXPORT_OF_A_LIST):
         return True
-    return method not in READS and (route in CHANGES or route.endswith((BUTTON, DELETION)))
+    return method not in READS and (route in STOPS | CHANGES or route.endswith((BUTTON, DELETION)))

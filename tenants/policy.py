@@ -29,6 +29,7 @@ class KeyScope(IntEnum):
     MANAGE = 3
 
 
+ROLES = tuple(level.name.lower() for level in Level if level is not Level.SUPERUSER)  # of a membership, lowest first
 V, O, M, A, S = Level  # noqa: E741 (columns of the table below)
 READ, CALL, MANAGE = KeyScope
 
@@ -101,6 +102,7 @@ COMMANDS = {
     "create_user": Action.CHANGE_MEMBERS,
     "create_api_key": Action.CHANGE_KEYS,
     "reset_two_step": Action.CHANGE_MEMBERS,
+    "link_sign_in": Action.CHANGE_MEMBERS,
     "import_contacts": Action.IMPORT,
     **dict.fromkeys(
         (
@@ -137,6 +139,11 @@ class Grant:
 def level_of(role: str) -> Level:
     """Return the level of a role of a membership."""
     return Level[role.upper()]
+
+
+def highest(roles: Iterable[str]) -> str:
+    """Return the role that includes the others."""
+    return max(roles, key=level_of)
 
 
 def scope_of(names: Iterable[str]) -> KeyScope:

@@ -136,7 +136,7 @@ class Server:
 
     def do(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as asked:
-            asked.execute(statement)  # type: ignore[call-overload]
+            asked.execute(statement)
 
     @property
     def data(self) -> Path:
@@ -319,6 +319,8 @@ def test_statements_have_the_limit_of_their_route(asking: Asking, settings: Any)
         ("POST", "admin:campaigns_campaign_step", True),
         ("GET", "admin:auth_user_export", True),
         ("POST", "outbound", False),
+        ("GET", "organization-detail", False),
+        ("PATCH", "organization-detail", True),  # “Stop all calls” waits for those who are placing
     ],
 )
 def test_which_requests_may_take_long(method: str, route: str, long: bool) -> None:
@@ -334,7 +336,7 @@ def test_every_named_exception_is_a_route() -> None:
                 yield f"{space}{each.name}"
 
     found = set(names(get_resolver().url_patterns))
-    assert found >= time_limits.EXPORTS | time_limits.IMPORTS | time_limits.CHANGES
+    assert found >= time_limits.EXPORTS | time_limits.IMPORTS | time_limits.CHANGES | time_limits.STOPS
     for ending in (time_limits.EXPORT_OF_A_LIST, time_limits.BUTTON, time_limits.DELETION):
         assert any(name.endswith(ending) for name in found), ending
 

@@ -132,8 +132,10 @@ def _response(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         return Response(invalid(flatten(error.get_full_details())), status=400)
     details = getattr(error, "details", None)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
-    return Response(shape(str(error.detail), details), status=error.status_code, headers=headers)
+    response = Response(shape(str(error.detail), details), status=error.status_code)
+    if isinstance(error, Unavailable):
+        response["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def invalid(faults: list[dict[str, str]]) -> dict[str, Any]:

@@ -69,3 +69,19 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"Recovery code of {self.user}"
+
+
+class ProviderIdentity(models.Model):
+    """An account at an OpenID Connect provider that signs a team member in."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="provider_identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)  # the provider's name for the account, which never changes
+    linked_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        verbose_name_plural = "provider identities"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["issuer", "subject"], name="one_user_of_an_identity")]
+
+    def __str__(self) -> str:
+        return f"Account of {self.user} at {self.issuer}"

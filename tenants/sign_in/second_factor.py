@@ -21,6 +21,7 @@ from tenants.models import Authenticator, RecoveryCode
 from tenants.sign_in.sessions import end_sessions
 
 VERIFIED = "_second_factor"  # in the session's data: of which authenticator this session has shown a code
+BY_PROVIDER = "provider"  # there: the sign-in provider has asked for a second factor of its own
 OFFERED = "_offered_secret"  # in the session's data: the secret that this session may turn on, encrypted
 STEP = 30  # seconds
 TOLERANCE = (0, -1, 1)  # steps: clocks differ
@@ -37,10 +38,18 @@ def mark_verified(request: HttpRequest, user_id: int) -> None:
     request.session[VERIFIED] = _mark(user_id)
 
 
+def mark_verified_by_provider(request: HttpRequest) -> None:
+    """Note in the session that the sign-in provider has asked for a second factor."""
+    request.session[VERIFIED] = BY_PROVIDER
+
+
 def is_verified(request: HttpRequest) -> bool:
-    """Return whether this session has shown a code of the authenticator that its user has now."""
+    """Return whether this session has shown a second factor: to the provider, or a code of the user's authenticator.
+
+    The authenticator must be the one that the user has now.
+    """
     shown = request.session.get(VERIFIED)
-    return bool(shown) and shown == _mark(int(request.user.pk or 0))
+    return bool(shown) and (shown == BY_PROVIDER or shown == _mark(int(request.user.pk or 0)))
 
 
 def _mark(user_id: int) -> str:

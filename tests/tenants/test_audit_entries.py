@@ -28,6 +28,7 @@ from tenants.models import (
     Organization,
     WebhookEndpoint,
 )
+from tenants.sign_in.provider_settings import ProviderSettings
 from tests.conftest import ApiClient, undone
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user, sign_in
 
@@ -200,12 +201,13 @@ def test_signing_in_and_failing_to_are_recorded(client: Client) -> None:
 
 
 def test_each_command_leaves_one_entry(
-    organization: Organization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: Any
+    organization: Organization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, subtests: Any
 ) -> None:
     file = tmp_path / "people.csv"
     file.write_text("phone,name\n" + "".join(f"+336123456{n:02},N{n}\n" for n in range(30)))
     home = str(organization.uuid)
     a_user()
+    settings.SIGN_IN_PROVIDER = ProviderSettings("https://id.example.org", "trunkline")
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", NEW)
     monkeypatch.setattr(getpass, "getpass", lambda prompt="": NEW)
     Authenticator.objects.create(
@@ -219,6 +221,7 @@ def test_each_command_leaves_one_entry(
         (["createsuperuser", "--username", "root", "--email", "root@example.org", "--noinput"], "user.added"),
         (["changepassword", OLGA], "user.password_changed"),
         (["reset_two_step", "otto@example.org"], "user.two_step_reset"),
+        (["link_sign_in", OLGA, "--subject", "1"], "user.provider_linked"),
         (["rotate_field_keys"], "field_keys.rotate"),
     ]
     for (name, *words), action in commands:

@@ -154,6 +154,7 @@ OPEN = {
     # test_sign_in, test_two_step, test_sessions, test_passwords
     *("sign-in", "two-step-code", "two-step", "my-sessions", "own-password"),
     *("password-reset", "password-reset-sent", "password-reset-new"),
+    *("provider-sign-in", "provider-sign-in-done"),  # test_provider_sign_in
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
 

@@ -16,6 +16,7 @@ from tenants.sign_in.second_factor import is_verified
 ALWAYS_OPEN = {
     *("two-step", "two-step-code", "sign-in", "admin:logout", "admin:jsi18n"),
     *("password-reset", "password-reset-sent", "password-reset-new"),
+    *("provider-sign-in", "provider-sign-in-done"),
 }
 
 

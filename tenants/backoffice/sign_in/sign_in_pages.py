@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
@@ -13,6 +14,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait, span
 from tenants.sign_in import sign_in_log
 from tenants.sign_in.known_browsers import remember_browser
-from tenants.sign_in.second_factor import has_second_factor, mark_verified
+from tenants.sign_in.second_factor import has_second_factor, mark_verified, mark_verified_by_provider
 
 PENDING = "_pending_sign_in"  # in the session: whose password was right, and when
 PENDING_FOR = 300  # seconds
@@ -46,24 +48,37 @@ class SignInView(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         base = frame(self.request, "Sign in", app_path=self.request.get_full_path())
-        return super().get_context_data(**base, username=self.request.user.get_username(), **kwargs)
+        shown = {**base, **self._provider(), "username": self.request.user.get_username()}
+        return super().get_context_data(**shown, **kwargs)
+
+    def _provider(self) -> dict[str, str]:
+        """Return the label and the address of the button for the sign-in provider, if there is one."""
+        if settings.SIGN_IN_PROVIDER is None:
+            return {}
+        address, to = reverse("provider-sign-in"), self.get_redirect_url()
+        query = f"?{urlencode({self.redirect_field_name: to})}" if to else ""
+        return {"provider": f"Sign in with {settings.SIGN_IN_PROVIDER.name}", "provider_address": address + query}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        user = form.get_user()
-        if not has_second_factor(user.pk):
-            return finished(self.request, user, self.get_success_url())
-        self.request.session[PENDING] = {
-            "user": user.pk,
-            "backend": user.backend,
-            "password": user.get_session_auth_hash(),
-            "at": time.time(),
-            "next": self.get_success_url(),
-        }
-        self.request.session.cycle_key()
-        return redirect("two-step-code")
+        return first_step_done(self.request, form.get_user(), self.get_success_url())
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=429 if must_wait(form) else 200)
+
+
+def first_step_done(request: HttpRequest, user: Any, to: str) -> HttpResponse:
+    """Sign the user in, or ask for a code if the user has an authenticator app."""
+    if not has_second_factor(user.pk):
+        return finished(request, user, to)
+    request.session[PENDING] = {
+        "user": user.pk,
+        "backend": user.backend,
+        "password": user.get_session_auth_hash(),
+        "at": time.time(),
+        "next": to,
+    }
+    request.session.cycle_key()
+    return redirect("two-step-code")
 
 
 @never_cache
@@ -96,12 +111,16 @@ def _pending_user(pending: Any) -> Any:
     return user
 
 
-def finished(request: HttpRequest, user: Any, to: str, *, verified: bool = False) -> HttpResponse:
-    """Sign the user in and remember the browser."""
+def finished(
+    request: HttpRequest, user: Any, to: str, *, verified: bool = False, by_provider: bool = False
+) -> HttpResponse:
+    """Sign the user in and remember the browser. `verified`: with a code; `by_provider`: with the provider's factor."""
     login(request, user)
-    sign_in_log.note(user, "signed_in", two_step=verified)
+    sign_in_log.note(user, "signed_in", two_step=verified or by_provider)
     if verified:
         mark_verified(request, user.pk)
+    elif by_provider:
+        mark_verified_by_provider(request)
     response = redirect(to)
     remember_browser(request, response, user)
     return response

@@ -1,0 +1,44 @@
+"""Link a user to an account at the sign-in provider, or remove the links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
+from tenants.models import ProviderIdentity
+from tenants.sign_in.provider_users import link, unlink
+from tenants.sign_in.sessions import end_sessions
+
+
+class Command(RecordedCommand):
+    help = "Let an account at the sign-in provider (OIDC_ISSUER) sign a user in."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email", help="with which the user signs in")
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--subject", help="the account's `sub` at the provider")
+        which.add_argument("--remove", action="store_true", help="remove the user's links instead")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.SIGN_IN_PROVIDER is None:
+            raise CommandError("There is no sign-in provider. Set OIDC_ISSUER first.")
+        issuer, email = settings.SIGN_IN_PROVIDER.issuer, options["email"]
+        user = get_user_model().objects.filter(username=email).first()
+        if user is None:
+            raise CommandError(f"There is no user '{email}'.")
+        with transaction.atomic():
+            if options["remove"]:
+                if not unlink(user, issuer, actor=COMMAND_LINE):
+                    raise CommandError(f"{email} is not linked.")
+                end_sessions(user.pk)
+                self.stdout.write(f"{email} is not linked any more.")
+                return
+            if ProviderIdentity.objects.filter(issuer=issuer, subject=options["subject"]).exists():
+                raise CommandError("This account is linked already.")
+            link(user, issuer, options["subject"], actor=COMMAND_LINE)
+        self.stdout.write(f"{email} is linked.")
