@@ -221,7 +221,7 @@ class ContactAdmin(NumberedAdmin):
         found = Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             found |= Q(phone__startswith=prefix)
-        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).levels))
+        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).grants))
         return having(numbers) if self.exporting(request) else Q(pk__in=keys_of(numbers, SEARCHED_AT_MOST))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -75,7 +75,7 @@ class ReasonFilter(admin.SimpleListFilter):
         if not (reason := self.value()):
             return queryset
         # Almost every campaign has no recipient with most of the reasons.
-        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).levels)
+        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).grants)
         with_it = mine.values_list("campaign").order_by().annotate(n=Sum("recipients")).filter(n__gt=0)
         return queryset.filter(having(reason), campaign__in=[pk for pk, _ in with_it])
 
@@ -137,7 +137,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        organizations = list(reach_of(request).levels)
+        organizations = list(reach_of(request).grants)
         wanted, further = Q(name__istartswith=term), Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
@@ -150,7 +150,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return (found if self.exporting(request) else queryset.filter(pk__in=first_keys(found))), False
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
-        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).levels)
+        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).grants)
         for name, value in chosen.items():
             if name not in COUNTED:
                 return None

@@ -31,7 +31,9 @@ SEARCHED_LATEST = 50_000
 
 def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
     try:
-        delivery = maintenance.send_test(obj)
+        with transaction.atomic():
+            delivery = maintenance.send_test(obj)
+            page_of(WebhookEndpoint).audit(request, obj, "tested")
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     return f"The test is queued. The result will be among the webhook deliveries, under {delivery.uuid}."
