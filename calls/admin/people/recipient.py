@@ -28,6 +28,7 @@ from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
 from tenants.backoffice.local_time import local_minute, local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.db.encrypted_fields import UndecryptableSecret
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
@@ -207,13 +208,19 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
     """Return the context of the explanation: every check's answer, and the verdict in a sentence."""
     now = timezone.now()
-    found = explain_loaded(obj, now)
-    label, colour = VERDICTS[found.decision]
-    return {
+    shown = {
         "recipient": str(obj.contact),
         "recipient_url": reverse("admin:campaigns_recipient_change", args=[obj.pk]),
         "explain_url": request.path,
         "live": obj.status not in FINISHED,
+    }
+    try:
+        found = explain_loaded(obj, now)
+    except UndecryptableSecret as error:
+        return {**shown, "label": "No call is placed", "colour": "danger", "verdict": str(error), "checks": []}
+    label, colour = VERDICTS[found.decision]
+    return {
+        **shown,
         "label": label,
         "colour": colour,
         "verdict": f"Until {moment_in(found.until, zone_of(obj, obj.campaign.zone_rule), now)}." if found.until else "",
