@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.imports import dry_run, job
+from campaigns.imports import dry_run, job, rejected_rows
 from campaigns.imports import undo as import_undo
 from campaigns.imports import upload as uploads
 from campaigns.imports.columns import OTHER_COLUMNS, UnreadableFile
@@ -182,8 +182,7 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
         if found.rejected and not found.rejected_file:
             raise NotFound("The rejected rows of this import have been deleted.")
         if found.rejected_file:
-            file = found.rejected_file.open("rb")
-            return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+            return rejected_rows.download(found, self.reach.actor, name)
         empty = HttpResponse(content_type="text/csv; charset=utf-8")
         empty["Content-Disposition"] = f'attachment; filename="{name}"'
         csv.writer(empty).writerow([*found.mapping, "line", "reason"])

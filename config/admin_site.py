@@ -117,5 +117,5 @@ def _item(link: Link, active: bool, reach: Reach) -> dict[str, Any]:
 
 def _unconfirmed(reach: Reach) -> int:
     """Return how many calls of the user's organizations are unconfirmed, counted to COUNTED_AT_MOST."""
-    calls = Call.objects.filter(organization__in=list(reach.levels), status=Status.UNCONFIRMED)
-    return calls[:COUNTED_AT_MOST].count() if reach.levels else 0
+    calls = Call.objects.filter(organization__in=list(reach.grants), status=Status.UNCONFIRMED)
+    return calls[:COUNTED_AT_MOST].count() if reach.grants else 0

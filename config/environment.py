@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 from config import sign_in_provider
+from tenants.egress.addresses import names_loopback
 from tenants.egress.policy import Origin, Policy, origin
 from tenants.sign_in.provider_settings import ProviderSettings
 
@@ -187,16 +188,9 @@ def _check_public_base_url(found: Environment) -> None:
     parts = urlsplit(found.public_base_url)
     if parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment or parts.username):
         return
-    if parts.scheme == "http" and found.allow_loopback_urls and _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and found.allow_loopback_urls and names_loopback(parts.hostname or ""):
         return
     raise ImproperlyConfigured(
         "PUBLIC_BASE_URL must be an https address such as https://calls.example.org. "
         "With ALLOW_LOOPBACK_URLS it may be http://127.0.0.1… instead."
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -54,7 +54,7 @@ def view(request: HttpRequest) -> HttpResponse:
 
 def found(request: HttpRequest, term: str) -> Iterable[Group]:
     reach = reach_of(request)
-    asked = search.read(term, reach.levels, lambda: regions_of(request))
+    asked = search.read(term, reach.grants, lambda: regions_of(request))
     if not asked.term:
         return
     contacts = search.contacts(asked)

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "tenants.backoffice.unreadable_secrets.UnreadableSecretMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -79,6 +79,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "base_url",
             "credentials",
             "credentials_hint",
+            "credentials_readable",
             "options",
             "calls_per_second",
             "max_open_calls",
@@ -99,7 +100,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "open_calls",
             "overdue_calls",
         ]
-        read_only_fields: ClassVar[Any] = ["credentials_hint"]
+        read_only_fields: ClassVar[Any] = ["credentials_hint", "credentials_readable"]
         extra_kwargs: ClassVar[Any] = {
             "base_url": {"required": False},
             "calls_per_second": {"min_value": SLOWEST},

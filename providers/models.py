@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,8 +16,9 @@ from django.utils.timezone import now as utc_now
 
 from providers.adapters import registry, words
 from providers.adapters.base import AccountConfig, CallState, Provider
+from providers.adapters.errors import Misconfigured
 from providers.urls_allowed import check_base_url
-from tenants.db.encrypted_fields import EncryptedJSONField, hint
+from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, hint, is_readable, readable
 from tenants.models import Organization
 from tenants.models.validators import check_timezone
 
@@ -155,8 +157,18 @@ class ProviderAccount(models.Model):
     @property
     def adapter(self) -> Provider:
         """Return the provider's adapter for this account."""
-        config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}), self.time_zone)
+        config = AccountConfig(self.base_url, Credentials(self), dict(self.options or {}), self.time_zone)
         return registry.provider(self.provider, config)
+
+    @property
+    def credentials_readable(self) -> bool:
+        """Return whether one of FIELD_KEYS decrypts the credentials. Otherwise they must be entered again."""
+        return is_readable(self, "credentials")
+
+    @property
+    def readable_credentials(self) -> dict[str, Any]:
+        """Return the credentials, or none when they cannot be read."""
+        return dict(readable(self, "credentials") or {})
 
     @property
     def merged_outcomes(self) -> dict[str, CallState]:
@@ -173,7 +185,7 @@ class ProviderAccount(models.Model):
     @property
     def credentials_hint(self) -> dict[str, str]:
         """Return the last four characters of each secret."""
-        return {name: hint(str(value)) for name, value in (self.credentials or {}).items()}
+        return {name: hint(str(value)) for name, value in self.readable_credentials.items()}
 
     def blocked(self, now: datetime) -> bool:
         """Return whether the account may place no calls.
@@ -209,6 +221,36 @@ class ProviderAccount(models.Model):
             elif not isinstance(value, str) or not value.isprintable() or not value.isascii() or len(value) > 500:
                 faults[f"credentials.{name}"] = "A credential must be printable ASCII text of at most 500 characters."
         return faults
+
+
+class Credentials(Mapping[str, str]):
+    """The credentials of an account, as its adapter uses them. They are decrypted when a request needs them.
+
+    Credentials that cannot be read are a wrong set-up of the account, found before anything is sent.
+    """
+
+    UNREADABLE = (
+        "The credentials cannot be read: none of FIELD_KEYS decrypts them. Enter them again on the account's page, or "
+        "restore the key."
+    )
+
+    def __init__(self, account: ProviderAccount) -> None:
+        self._account = account
+
+    def __getitem__(self, name: str) -> str:
+        return str(self._read()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return self._account.credentials or {}
+        except UndecryptableSecret as error:
+            raise Misconfigured(self.UNREADABLE) from error
 
 
 class ReadBucket(models.Model):

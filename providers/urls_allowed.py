@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ValidationError
 
+from tenants.egress.addresses import names_loopback
 from tenants.egress.policy import PORTS, Policy, current
 
 MAX_LENGTH = 2000
@@ -52,16 +52,8 @@ def _check(url: str, *, allow_query: bool) -> None:
 def _is_allowed(parts: SplitResult, host: str, policy: Policy) -> bool:
     """Return whether the installation allows this host, though it need not be a public one."""
     port = parts.port or PORTS.get(parts.scheme, 0)
-    return policy.allows(parts.scheme, host, port) or (policy.loopback and _is_loopback(parts, host))
-
-
-def _is_loopback(parts: SplitResult, host: str) -> bool:
-    if parts.scheme not in {"http", "https"}:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    to_itself = policy.loopback and parts.scheme in PORTS and names_loopback(host)
+    return to_itself or policy.allows(parts.scheme, host, port)
 
 
 def _looks_local(host: str) -> bool:

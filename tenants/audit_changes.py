@@ -21,7 +21,13 @@ NAMES = ("name", "label", "e164", "filename", "description", "username")  # colu
 
 
 # How actions name objects of a model, where it is not the model's name.
-KINDS = {"apikey": "api_key", "webhookendpoint": "webhook_endpoint"}
+KINDS = {
+    "apikey": "api_key",
+    "callback": "call_back",
+    "donotcall": "do_not_call",
+    "provideraccount": "account",
+    "webhookendpoint": "webhook_endpoint",
+}
 
 
 @dataclass
@@ -49,6 +55,16 @@ def facts(instance: models.Model | None, names: Iterable[str]) -> Facts:
         into = found.personal if name in personal else found.plain
         into[name] = _shown(instance, columns[name])
     return found
+
+
+def before(instance: models.Model | None, names: Iterable[str]) -> Facts:
+    """Return what the database has of these fields, before a change: nothing of a new object."""
+    return facts(stored(instance) if instance is not None else None, names)
+
+
+def since(old: Facts, instance: models.Model, names: Iterable[str]) -> Facts:
+    """Return what has changed of these fields since `before`."""
+    return differences(old, facts(instance, names))
 
 
 def columns_of(instance: models.Model) -> dict[str, Any]:

@@ -61,9 +61,9 @@ class CallingAccountViewSet(ProviderAccountViewSet):
             audit_log.record(
                 account.organization,
                 actor=self.reach.actor,
-                action="account.unblock",
+                action="account.unblocked",
                 subject=str(account.uuid),
-                detail={"reason": account.blocked_reason},
+                detail={"was": account.blocked_code},
             )
         return Response(self.get_serializer(self.get_object()).data)
 

@@ -11,6 +11,8 @@ from rest_framework.views import APIView
 
 from calls.reports import evidence_csv
 from campaigns import phones
+from campaigns.models.number_hash import number_hash
+from tenants import audit_log
 from tenants.api.access import Access
 from tenants.api.views import AnyAccept
 from tenants.policy import Action
@@ -24,11 +26,21 @@ class EvidenceView(APIView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
         reach: Any = request.auth
-        return as_file(reach.where(Action.EXPORT), _number(request, reach))
+        return as_file(reach.where(Action.EXPORT), _number(request, reach), reach.actor)
 
 
-def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:
-    """Return the file of a number, streamed, because the history of a number can be long."""
+def as_file(organizations: list[int], phone: str, actor: str) -> StreamingHttpResponse:
+    """Return the file of a number, streamed, because the history of a number can be long.
+
+    Writes an entry to the audit log of each organization. It has the hash of the number, as other entries about it.
+    """
+    hashed = number_hash(phone)
+    audit_log.record_many(
+        audit_log.entry(
+            home, actor=actor, action="evidence.exported", subject="evidence", detail={"phone_hash": hashed}
+        )
+        for home in organizations
+    )
     answer = StreamingHttpResponse(evidence_csv.lines(organizations, phone), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{phone[1:]}.csv"'
     answer["Cache-Control"] = "no-store"

@@ -15,6 +15,7 @@ from calls.following import status_callbacks
 from tenants.api.errors import TooLarge, shape
 from tenants.api.views import AnyAccept
 
+REFUSALS = {401: "Invalid signature", 404: "Not found", 503: "The secret that checks the signature cannot be read"}
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -57,4 +58,4 @@ class HookView(APIView):
             return Response({})
         if status == 429:
             raise Throttled(wait=status_callbacks.RATE_WINDOW.total_seconds())
-        return Response(shape("Invalid signature" if status == 401 else "Not found"), status=status)
+        return Response(shape(REFUSALS[status]), status=status)

@@ -134,7 +134,10 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
     def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send one event `webhook.test`, once. Its result is among the deliveries."""
         try:
-            made = maintenance.send_test(self.get_object())
+            with transaction.atomic():
+                endpoint = self.get_object()
+                made = maintenance.send_test(endpoint)
+                self._note(endpoint, "tested")
         except maintenance.DeliveryRefused as error:
             raise Conflict(str(error)) from error
         return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)

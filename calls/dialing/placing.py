@@ -24,16 +24,17 @@ from calls.dialing.loading import with_relations
 from calls.gate import inputs, pacing, rate_limits
 from calls.gate.capacity import lines_of
 from calls.models import Call
-from calls.outcomes import placement_results
+from calls.outcomes import circuit_breaker, placement_results
 from calls.outcomes.placement_results import Placement
 from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact
 from providers.adapters import http
 from providers.adapters.base import Provider, Reading
 from providers.adapters.errors import NotSent, ProviderError
-from providers.models import ProviderAccount
-from tenants import failpoints
+from providers.models import Credentials, ProviderAccount
+from tenants import alerts, failpoints
 from tenants.db.among import Among
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.db.loaded import relate
 from tenants.journal.writer import NotWritten
 from tenants.models import Organization
@@ -82,13 +83,20 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
 
     A call that may not be dialled now is deferred or ended with the reason. While no call may be dialled, the next ones
     are looked at, so that those who must wait do not keep the others waiting.
+
+    Without a secret that a decision needs, no call of the account is committed, and an alert says so once a day.
     """
     if not journalled.is_ready():
         return []
-    for _ in range(ROUNDS):
-        claims, looked_at = _claim(account_id, limit)
-        if claims or not looked_at:
-            break
+    try:
+        for _ in range(ROUNDS):
+            claims, looked_at = _claim(account_id, limit)
+            if claims or not looked_at:
+                break
+    except UndecryptableSecret as error:
+        home = Organization.objects.get(provider_accounts=account_id)
+        alerts.tell(home, f"calls.undecided:{home.uuid}:{timezone.now():%F}", f"No call is placed. {error}")
+        return []
     return _journalled(claims)
 
 
@@ -111,7 +119,10 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return [], 0
-        adapter = account.adapter  # before anything is committed that it would have to send
+        if not account.credentials_readable:  # before anything is committed that would have to be sent
+            circuit_breaker.block(account_id, ProviderAccount.Block.MISCONFIGURED, Credentials.UNREADABLE)
+            return [], 0
+        adapter = account.adapter
         room = min(limit, lines_of(account, now).room_to_place)
         batch = _candidates(account, now, min(room, rate_limits.free_for_placing(account, now) + SPARE))
         batch = _lock_contacts(batch)

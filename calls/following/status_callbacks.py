@@ -40,15 +40,21 @@ RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, *, account_wide: bool = False) -> int:
     """Store one status callback. Order: token, account, signature, inbox row. Header names are in lower case.
 
-    Return the HTTP status: 200 stored, 401 wrong signature, 404 unknown token, 429 too many for one token.
+    Return the HTTP status: 200 stored, 401 wrong signature, 404 unknown token, 429 too many for one token, 503 while
+    the secret that checks the signature cannot be read.
     """
     call, account, counted = _owner(provider, token, account_wide)
     if account is None:
         return 404
     if counted >= RATE:
         return 429
-    secret = str((account.credentials or {}).get("endpoint_secret", "")) if account_wide else ""
-    verified = account.adapter.verify_callback(headers, body, timezone.now(), secret)
+    if account.credentials_readable:
+        secret = account.readable_credentials.get("endpoint_secret", "") if account_wide else ""
+        verified = account.adapter.verify_callback(headers, body, timezone.now(), secret)
+    elif account_wide:
+        return 503
+    else:
+        verified = Verification.UNSIGNED  # as a hint it is kept: the provider may not send it again
     if verified is Verification.BAD or (account_wide and verified is not Verification.VERIFIED):
         return 401
     ProviderCallback.objects.create(

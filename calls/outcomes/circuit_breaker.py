@@ -210,7 +210,7 @@ class _Health:
         self._read_again()
 
     def _read_again(self) -> None:
-        self.account.refresh_from_db()
+        self.account.refresh_from_db(fields=["blocked_at", "blocked_until", "blocked_code", "failures_in_a_row"])
 
 
 def record_success(accounts: Collection[int]) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from calls.models import Call, WebhookDelivery
 from calls.webhooks import outbox
-from calls.webhooks.delivery import DELETED, TEST_EVENT, hold
+from calls.webhooks.delivery import DELETED, TEST_EVENT, hold, update
 from tenants.models import WebhookEndpoint
 
 DeliveryStatus = WebhookDelivery.Status
@@ -79,9 +79,8 @@ def _require_active(endpoint: WebhookEndpoint) -> None:
 
 
 def _requeue(found: QuerySet[WebhookDelivery]) -> int:
-    return _idle(found).update(
-        status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=timezone.now(), delivered_at=None, last_error=""
-    )
+    again = {"status": DeliveryStatus.PENDING, "attempts": 0, "next_attempt_at": timezone.now()}
+    return update(_idle(found), **again, delivered_at=None, last_error="")
 
 
 def _idle(found: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
@@ -107,7 +106,7 @@ def apply_endpoint_change(endpoint: WebhookEndpoint) -> None:
     if not endpoint.is_active:
         hold(endpoint.pk)
     pending = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None, status=DeliveryStatus.PENDING)
-    pending.exclude(url=endpoint.url).update(**outbox.address_of(endpoint))
+    update(pending.exclude(url=endpoint.url), **outbox.address_of(endpoint))
 
 
 def delete(endpoint: WebhookEndpoint) -> None:
@@ -117,7 +116,7 @@ def delete(endpoint: WebhookEndpoint) -> None:
     endpoint.save()
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None)
     waiting = waiting.filter(status__in=[DeliveryStatus.PENDING, DeliveryStatus.HELD])
-    waiting.update(status=DeliveryStatus.FAILED, last_error=DELETED)
+    update(waiting, status=DeliveryStatus.FAILED, last_error=DELETED)
 
 
 def purge(limit: int = PURGED_AT_ONCE) -> int:

@@ -35,6 +35,7 @@ from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, 
 from tenants.backoffice.lists import FILTER_CHOICES, SEARCHED_AT_MOST
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.models import Organization
 from tenants.policy import Action
 
@@ -207,21 +208,24 @@ class ContactAdmin(NumberedAdmin):
         fault = f" ({row.get_zone_fault_display().lower()})" if row.zone_fault else ""
         return f"{row.timezone}{fault}" if row.timezone else "from the number"
 
-    @display(description="may be called", label={"Do not call": "danger", "Yes": "success"})
+    @display(description="may be called", label={"Do not call": "danger", "Not known": "warning", "Yes": "success"})
     def callable(self, row: Contact) -> str:
-        return "Do not call" if getattr(row, "listed", False) else "Yes"
+        return {True: "Do not call", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         prefetch_related_objects(rows, "further_numbers")
-        listed = persons.listed(rows)
+        try:
+            listed = persons.listed(rows)
+        except UndecryptableSecret:  # of the key of the list
+            listed = None
         for row in rows:
-            row.listed = row.pk in listed
+            row.listed = None if listed is None else row.pk in listed
 
     def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
         found = Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             found |= Q(phone__startswith=prefix)
-        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).levels))
+        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).grants))
         return having(numbers) if self.exporting(request) else Q(pk__in=keys_of(numbers, SEARCHED_AT_MOST))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -270,9 +274,7 @@ class ContactAdmin(NumberedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         prefetch_related_objects([obj], "further_numbers")
-        hashes = number_hashes(obj.numbers)
-        listed = DoNotCall.objects.in_force(timezone.now()).filter(organization=obj.organization_id)
-        entry = listed.filter(phone_hash__in=list(hashes)).first()
+        entry, unknown = _entry_of(obj)
         lists = [
             (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
         ]
@@ -283,10 +285,20 @@ class ContactAdmin(NumberedAdmin):
             "whereabouts": home,
             "zones": ", ".join(home.zones),
             "entry": entry,
+            "unknown": unknown,
             "lists": lists,
             "may_call": self.holds(request, Action.LAUNCH_CALL, obj),
             "do_not_call_url": f"{add}?organization={obj.organization_id}&phone={obj.phone.replace('+', '%2B')}",
         }
+
+
+def _entry_of(contact: Contact) -> tuple[DoNotCall | None, str]:
+    """Return the do-not-call entry of one of the contact's numbers, or why it is not known whether there is one."""
+    listed = DoNotCall.objects.in_force(timezone.now()).filter(organization=contact.organization_id)
+    try:
+        return listed.filter(phone_hash__in=list(number_hashes(contact.numbers))).first(), ""
+    except UndecryptableSecret as error:
+        return None, str(error)
 
 
 admin.site.register(Contact, ContactAdmin)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest
+from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
@@ -18,7 +18,7 @@ from campaigns.admin.contact_list import campaign_url
 from campaigns.admin.import_forms import target_label
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.import_preview import zone_notices_of
-from campaigns.imports import job, readings, retention, undo
+from campaigns.imports import job, readings, rejected_rows, retention, undo
 from campaigns.models import Contact, ContactImport
 from campaigns.wording import contacts, counted
 from tenants.backoffice.buttons import NotDone, Step
@@ -172,12 +172,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         obj = self.found(request, pk, Action.EXPORT)
         if obj is None or not obj.rejected_file or not default_storage.exists(str(obj.rejected_file.name)):
             return self.not_found(request)
-        return FileResponse(
-            obj.rejected_file.open("rb"),
-            as_attachment=True,
-            filename="rejected-rows.csv",
-            content_type="text/csv; charset=utf-8",
-        )
+        return rejected_rows.download(obj, reach_of(request).actor, "rejected-rows.csv")
 
 
 def _number_tiles(obj: ContactImport) -> list[tuple[str, str, str]]:

@@ -26,7 +26,7 @@ from campaigns.imports import retention
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.imports.rows import RejectedRow
-from tenants import spreadsheets
+from tenants import audit_log, spreadsheets
 from tenants.backoffice.forms import choice_field, long_text_field, text_field
 from tenants.backoffice.roles import reach_of
 from tenants.clock_changes import LATEST
@@ -165,7 +165,9 @@ class DoNotCallImportPages(NumberedAdmin):
             "shown": numbers.unreadable[:SHOWN],
         }
         if numbers.unreadable:
-            context["unreadable_url"] = f"{self.url('unreadable')}?stored={_store(request, numbers.unreadable)}"
+            context["unreadable_url"] = (
+                f"{self.url('unreadable')}?stored={_store(request, form.home, numbers.unreadable)}"
+            )
         return self._import_page(request, **context)
 
     def unreadable_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -178,18 +180,26 @@ class DoNotCallImportPages(NumberedAdmin):
             return self.not_found(request)
         if kept["user"] != request.user.pk or not default_storage.exists(kept["file"]):
             return self.not_found(request)
+        file = default_storage.open(kept["file"], "rb")
+        audit_log.record(
+            kept.get("organization"),
+            actor=reach_of(request).actor,
+            action="do_not_call.exported",
+            subject="do-not-call list",
+            detail={"file": "unreadable rows"},
+        )
         return FileResponse(
-            default_storage.open(kept["file"], "rb"),
+            file,
             as_attachment=True,
             filename="unreadable-numbers.csv",
             content_type="text/csv; charset=utf-8",
         )
 
 
-def _store(request: HttpRequest, unreadable: Sequence[RejectedRow]) -> str:
+def _store(request: HttpRequest, home: Organization, unreadable: Sequence[RejectedRow]) -> str:
     """Store the unreadable rows as a CSV file. Return a signed token for the download."""
     retention.forget_previews(timezone.now())
     rows = [["line", "number", "reason"], *([str(row.line), *row.cells, row.reason] for row in unreadable)]
     text = "".join(spreadsheets.lines(rows))
     stored = default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", ContentFile(text.encode()))
-    return signing.dumps({"file": stored, "user": request.user.pk}, salt=SALT)
+    return signing.dumps({"file": stored, "user": request.user.pk, "organization": home.pk}, salt=SALT)

@@ -12,7 +12,7 @@ from django.apps import AppConfig
 from django.db import connections, models, router, transaction
 from django.db.models.signals import post_migrate
 
-from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, is_readable
 
 KEY_NAME = "do-not-call"
 
@@ -55,6 +55,8 @@ def _hash_key() -> bytes:
     row, _ = InstallationKey.objects.using(using).get_or_create(
         name=KEY_NAME, defaults={"value": secrets.token_hex(32)}
     )
+    if not is_readable(row, "value"):
+        raise UndecryptableSecret("The key of the do-not-call list")
     key = bytes.fromhex(row.value)
 
     def remember() -> None:

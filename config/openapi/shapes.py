@@ -125,6 +125,7 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("ProviderAccountSerializer", "blocked_until"): maybe(MOMENT),
     ("ProviderAccountSerializer", "words"): OWN_WORDS,
     ("ProviderAccountSerializer", "credentials_hint"): {"type": "object", "additionalProperties": {"type": "string"}},
+    ("ProviderAccountSerializer", "credentials_readable"): {"type": "boolean"},
     ("CampaignSerializer", "campaign_zone_countries"): listed(COUNTRY),
     ("CampaignSerializer", "holidays"): listed({"type": "string", "format": "date"}),
     ("CampaignSerializer", "variables"): TEXTS,

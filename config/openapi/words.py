@@ -44,6 +44,8 @@ FIELDS = {
     "credentials": "The credentials at the provider. They are never returned. allomia `api_key`; polyai `auth_token`; "
     "plumvoice `email`, `developer_key`; callingbox `api_key`, optionally `webhook_secret`, `endpoint_secret`.",
     "credentials_hint": "The last characters of each secret.",
+    "credentials_readable": "False: none of FIELD_KEYS decrypts the credentials. Nothing is placed until they are sent "
+    "again or the key is back.",
     "calls_per_second": "How many calls are placed in a second.",
     "max_open_calls": "How many calls may be open at once; null: no limit of its own.",
     "reads_per_second": "How many requests for outcomes are sent in a second.",

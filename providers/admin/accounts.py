@@ -15,7 +15,7 @@ from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
 from providers.admin.words import SeenWordsField, WordsField, built_in_words, merged, own_words
-from providers.models import ProviderAccount
+from providers.models import Credentials, ProviderAccount
 from providers.word_changes import audit_words
 from tenants.backoffice.buttons import NotDone, Option, Step
 from tenants.backoffice.forms import ScopedForm, SecretField, choice_field, or_default, text_field
@@ -101,7 +101,7 @@ class AccountForm(ScopedForm):
             self.fields["seen_words"].widget.rows = self.instance.unknown_words
         if "base_url" in self.fields and not self.instance.pk:
             self.fields["base_url"].initial = adapter.default_base_url
-        stored = self.instance.credentials or {}
+        stored = self.instance.readable_credentials
         for name, (label, help_text) in CREDENTIALS.items():
             if f"secret_{name}" in self.fields:
                 required = name in adapter.required_credentials and not stored.get(name)
@@ -122,7 +122,7 @@ class AccountForm(ScopedForm):
         values: dict[str, Any] = super().clean() or self.cleaned_data
         given = {name: values[f"secret_{name}"] for name in CREDENTIALS if values.get(f"secret_{name}")}
         adapter = registry.provider_class(self.instance.provider)
-        stored = dict(self.instance.credentials or {})
+        stored = self.instance.readable_credentials
         if self.instance.pk and "base_url" in self.changed_data:
             # The stored secrets were entered for the old address and must not be sent to another.
             stored = {}
@@ -261,6 +261,7 @@ class ProviderAccountAdmin(ScopedAdmin):
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
         return {
             "account": obj,
+            "unreadable": "" if obj.credentials_readable else Credentials.UNREADABLE,
             "provider_name": obj.get_provider_display(),
             "hints": [
                 (CREDENTIALS[name][0], shown) for name, shown in obj.credentials_hint.items() if name in CREDENTIALS

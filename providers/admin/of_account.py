@@ -29,7 +29,7 @@ class OfAccountAdmin(ScopedAdmin):
 
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
         rows = self.accounts(request)[:200]
-        named = len(reach_of(request).levels) > 1
+        named = len(reach_of(request).grants) > 1
         yield (
             "account",
             "Which provider account?",

@@ -7,22 +7,18 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from tenants import key_owners
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
-from tenants.models import ApiKey, Membership
+from tenants.models import Membership
 from tenants.policy import Action
 
 REVOKE, HAND_OVER = "revoke", "hand-over"
-OF_MEMBER = Q(
-    user__api_keys__owner=ApiKey.Owner.MAKER,
-    user__api_keys__organization=F("organization"),
-    user__api_keys__revoked_at=None,
-)
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -91,7 +87,9 @@ class MembershipInline(ScopedInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request).select_related("user")
-        counted: QuerySet[Any] = found.annotate(keys_held=Count("user__api_keys", filter=OF_MEMBER))
+        mine = key_owners.keys_of(OuterRef("user")).filter(organization=OuterRef("organization"))
+        count = mine.order_by().values("maker").annotate(n=Count("pk")).values("n")
+        counted: QuerySet[Any] = found.annotate(keys_held=Coalesce(Subquery(count), 0))
         return counted
 
     def _of_parent(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -21,7 +21,7 @@ from tenants.backoffice.forms import CommaField
 from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
-from tenants.db.encrypted_fields import hint
+from tenants.db.encrypted_fields import hint, readable
 from tenants.models import Organization, Tenant
 from tenants.policy import Action
 
@@ -133,7 +133,7 @@ class OrganizationAdmin(ScopedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
         return {
-            "secret_hint": hint(str(obj.webhook_secret)),
+            "secret_hint": hint(str(secret)) if (secret := readable(obj, "webhook_secret")) else "",
             "organization": obj,
             "countries": sorted(obj.callable_countries),
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 from rest_framework.exceptions import PermissionDenied
 
+from tenants.grants import Grants
 from tenants.models import ApiKey, Organization, levels_of
 from tenants.policy import Action, Grant, scope_of
 
@@ -19,28 +20,15 @@ M = TypeVar("M", bound=models.Model)
 
 
 @dataclass(frozen=True)
-class Access:
-    """What the caller may do: a grant for each organization it can see, by internal key.
+class Access(Grants):
+    """What the caller of the API may do.
 
     `home` is the organization of a new object that names none: the one chosen with X-Organization, or the only one
     possible. A tenant-level key has no home, even while its tenant has a single organization.
     """
 
-    actor: str
-    grants: Mapping[int, Grant] = field(default_factory=dict)
     key: ApiKey | None = None
     home: Organization | None = None
-
-    def may(self, action: Action | None, organization_id: int | None = None) -> bool:
-        """Return whether the caller may do the action in the organization, or in any organization when it is None."""
-        if organization_id is None:
-            return any(grant.may(action) for grant in self.grants.values())
-        grant = self.grants.get(organization_id)
-        return grant is not None and grant.may(action)
-
-    def where(self, action: Action) -> list[int]:
-        """Return the keys of the organizations in which the caller may do the action."""
-        return [pk for pk, grant in self.grants.items() if grant.may(action)]
 
     def require(self, action: Action | None, organization: Organization) -> None:
         """Raise PermissionDenied if the caller may not do the action, or if it writes to an inactive organization."""
@@ -48,9 +36,6 @@ class Access:
             raise PermissionDenied("Insufficient permissions")
         if not action.reads and not organization.is_active:
             raise PermissionDenied("Organization is inactive")
-
-    def organizations(self) -> models.QuerySet[Organization]:
-        return Organization.objects.filter(pk__in=self.grants)
 
     def visible(
         self, queryset: models.QuerySet[M], path: str = "organization", action: Action = Action.SEE

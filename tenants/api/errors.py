@@ -14,6 +14,7 @@ from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.db.outages import Outage, outage_of, words_of
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class TooLarge(exceptions.APIException):
 
 
 class Unavailable(exceptions.APIException):
-    """A 503: the server of a provider, which the response depends on, gave no answer."""
+    """A 503: what the response depends on is missing: a provider's answer, or the key of a stored secret."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "unavailable"
@@ -105,6 +106,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         error = exceptions.PermissionDenied()
     elif isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         error = TooLarge()
+    elif isinstance(error, UndecryptableSecret):
+        logger.error("%s: %s", type(context.get("view")).__name__, error)
+        error = Unavailable(str(error))
     set_rollback()
     if isinstance(error, exceptions.APIException):
         return _response(error)

@@ -93,9 +93,9 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         stopped = serializer.validated_data.pop("calls_stopped", None)
         with transaction.atomic():
             before, given = organization.is_active, set(serializer.validated_data) - {"is_active"}
-            facts = audit_changes.facts(audit_changes.stored(organization), given)
+            old = audit_changes.before(organization, given)
             serializer.save()
-            changes = audit_changes.differences(facts, audit_changes.facts(organization, given))
+            changes = audit_changes.since(old, organization, given)
             if changes.plain:
                 self._note(organization, "changed", changes)
             if organization.is_active != before:
@@ -110,7 +110,7 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         organization = self.get_object()
         with transaction.atomic():
             organization.rotate_webhook_secret()
-            self._note(organization, "rotate_webhook_secret")
+            self._note(organization, "webhook_secret_rotated")
         return Response({"webhook_secret": organization.webhook_secret})
 
     def _note(self, organization: Organization, what: str, changes: audit_changes.Facts | None = None) -> None:

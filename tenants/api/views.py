@@ -180,11 +180,11 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
             self.perform_save(serializer)
             return
         given, instance = list(serializer.validated_data), serializer.instance
-        before = audit_changes.facts(audit_changes.stored(instance) if instance else None, given)
+        old = audit_changes.before(instance, given)
         self.perform_save(serializer)
         saved = serializer.instance
         names = audit_changes.audited(saved, given)
-        changes = audit_changes.differences(before, audit_changes.facts(saved, names))
+        changes = audit_changes.since(old, saved, names)
         columns = audit_changes.columns_of(saved)
         differing = [name for name in names if name not in columns or name in changes.plain or name in changes.personal]
         if instance is None or differing:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tenants.models import AuditEntry
 
-# Kind in an action -> words, and the model whose pages show the object.
+# Kind in an action -> words, and the model whose pages show the object. Older entries have other names of some kinds.
 KINDS: dict[str, tuple[str, str]] = {
     "account": ("provider account", "providers.provideraccount"),
     "api_key": ("API key", "tenants.apikey"),
@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "contactlist": ("contact list", "campaigns.contactlist"),
     "do_not_call": ("do-not-call list", "campaigns.donotcall"),
     "donotcall": ("do-not-call entry", "campaigns.donotcall"),
+    "evidence": ("evidence about a number", ""),
     "field_keys": ("stored secrets", ""),
     "group": ("group", ""),
     "importmapping": ("saved mapping", ""),
@@ -78,11 +79,12 @@ VERBS = {
     "running": "started {}",
     "saved": "saved {}",
     "secret_rotated": "replaced the secret of {}",
-    "rotate_webhook_secret": "replaced the webhook secret of {}",
+    "rotate_webhook_secret": "replaced the webhook secret of {}",  # of older entries
     "webhook_secret_rotated": "replaced the webhook secret of {}",
     "stop_calls": "stopped all calls of {}",
+    "tested": "sent a test to {}",
     "transcript_seen": "looked at the transcript of {}",
-    "unblock": "unblocked {}",
+    "unblock": "unblocked {}",  # of older entries
     "unblocked": "unblocked {}",
     "undo": "undid {}",
     "unhold": "took {} off hold",
@@ -98,6 +100,8 @@ SENTENCES = {
     "do_not_call.opt_out": "put a number on the do-not-call list after a call",
     "dial_journal.reconcile": "compared the database with the dial journal after a restore",
     "field_keys.rotate": "encrypted all stored secrets with the newest key",
+    "do_not_call.deleted": "removed an entry of the do-not-call list",
+    "evidence.exported": "exported the evidence about a number",
     "organization.people_changed": "changed the team members of {}",
     "organization.two_step_reset": "reset two-step sign-in of a team member of {}",
     "user.code_refused": "entered a wrong code",
@@ -108,6 +112,7 @@ SENTENCES = {
     "user.recovery_codes_replaced": "replaced their recovery codes",
     "user.password_changed": "changed the password of {}",
     "user.password_reset": "set a new password with a link",
+    "user.settings_changed": "changed their settings",
     "user.sessions_ended": "ended sessions of their own",
     "user.sign_in_failed": "failed to sign in",
     "user.signed_in": "signed in",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -34,3 +34,13 @@ class AuditedPages(ModelAdmin):
             detail=detail or {},
             changes=changes,
         )
+
+    def audit_save(
+        self, request: HttpRequest, obj: Any, names: Sequence[str], change: bool, save: Callable[[], None]
+    ) -> None:
+        """Save a row and record what a form changed of these fields, or that the row is new."""
+        old = audit_changes.before(obj if change else None, names)
+        save()
+        if names or not change:
+            changes = audit_changes.since(old, obj, names)
+            self.audit(request, obj, "changed" if change else "added", {"fields": names}, changes)

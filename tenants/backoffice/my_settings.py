@@ -9,11 +9,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from tenants import audit_changes, audit_log
 from tenants.backoffice.local_time import default_zone_of, local_time
 from tenants.models import StaffSettings, check_timezone
 
@@ -48,12 +50,20 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["timezone"]).strip()
 
 
+@transaction.atomic
+def _save(form: SettingsForm, user: User) -> None:
+    old = audit_changes.before(form.instance, form.changed_data)
+    if changes := audit_changes.since(old, form.save(), form.changed_data).plain:
+        name = user.get_username()
+        audit_log.record(None, actor=name, action="user.settings_changed", subject=name, detail={"changes": changes})
+
+
 def view(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(username=request.user.get_username())
     settings = StaffSettings.objects.filter(user=user).first() or StaffSettings(user=user)
     form = SettingsForm(request.POST or None, instance=settings, default=default_zone_of(user))
     if request.method == "POST" and form.is_valid():
-        form.save()
+        _save(form, user)
         messages.success(request, "Your settings are saved.")
         return redirect("my-settings")
     context = {

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from tenants.backoffice.local_time import zone_of
+from tenants.grants import Grants
 from tenants.models import Membership, Organization, member_level
 from tenants.policy import Action, Grant, Level
 
 
 @dataclass(frozen=True)
-class Reach:
-    """The user of a request, and the level held in each organization, by internal key."""
+class Reach(Grants):
+    """What the user of a page may do."""
 
-    actor: str
-    levels: Mapping[int, Level]
     superuser: bool = False
     zone: str = "UTC"  # in which pages show and read times for this user
     two_step_required: bool = False  # by one of the organizations
 
     def may(self, action: Action | None, organization_id: int | None = None) -> bool:
-        """Return whether the user may do the action in the organization, or in any organization when it is None."""
-        if self.superuser:
-            return Grant(Level.SUPERUSER).may(action)
-        held = self.levels.values() if organization_id is None else [self.levels.get(organization_id)]
-        return any(level is not None and Grant(level).may(action) for level in held)
-
-    def where(self, action: Action | None) -> list[int]:
-        """Return the keys of the organizations in which the user may do the action."""
-        return [pk for pk, level in self.levels.items() if Grant(level).may(action)]
-
-    def organizations(self, action: Action | None = Action.SEE) -> QuerySet[Organization]:
-        return Organization.objects.filter(pk__in=self.where(action))
+        """Return the same; a superuser may do it, too, where there is no organization."""
+        return (self.superuser and Grant(Level.SUPERUSER).may(action)) or super().may(action, organization_id)
 
 
 def reach_of(request: HttpRequest) -> Reach:
@@ -53,12 +41,12 @@ def reach_of(request: HttpRequest) -> Reach:
 
 def _reach(user: Any) -> Reach:
     if not user.is_authenticated or not user.is_active:
-        return Reach("", {})
+        return Reach("")
     actor = user.get_username()
     if member_level(user, None) is Level.SUPERUSER:
         every = dict(Organization.objects.values_list("pk", "two_step_required"))
-        levels = dict.fromkeys(every, Level.SUPERUSER)
-        return Reach(actor, levels, True, zone_of(user), two_step_required=any(every.values()))
+        grants = dict.fromkeys(every, Grant(Level.SUPERUSER))
+        return Reach(actor, grants, True, zone_of(user), two_step_required=any(every.values()))
     columns = (
         *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
         "organization__two_step_required",
@@ -66,8 +54,8 @@ def _reach(user: Any) -> Reach:
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
     zone = next((chosen or home for _, _, chosen, home, _ in found), "UTC")
     held = {pk: member_level(user, role) for pk, role, *_ in found}
-    levels = {pk: level for pk, level in held.items() if level is not None}
-    return Reach(actor, levels, zone=zone, two_step_required=any(required for *_, required in found))
+    grants = {pk: Grant(level) for pk, level in held.items() if level is not None}
+    return Reach(actor, grants, zone=zone, two_step_required=any(required for *_, required in found))
 
 
 class LocalTimeMiddleware:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -106,11 +107,8 @@ class ScopedForms(ScopedRows):
         if change and not form.changed_data:
             return
         names = audit_changes.audited(obj, form.changed_data)
-        before = audit_changes.facts(audit_changes.stored(obj) if change else None, names)
-        super().save_model(request, obj, form, change)
-        if names or not change:
-            changes = audit_changes.differences(before, audit_changes.facts(obj, names))
-            self.audit(request, obj, "changed" if change else "added", {"fields": names}, changes)
+        save = partial(super().save_model, request, obj, form, change)
+        self.audit_save(request, obj, names, change, save)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return super().log_change(request, obj, message) if message else None

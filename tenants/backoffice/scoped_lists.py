@@ -35,7 +35,7 @@ class ScopedLists(ScopedRows):
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         shown = list(super().get_list_display(request))
-        if self.organization_path == "organization" and len(reach_of(request).levels) > 1:
+        if self.organization_path == "organization" and len(reach_of(request).grants) > 1:
             shown.append("organization")
         return shown
 

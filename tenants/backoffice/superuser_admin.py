@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-from tenants import audit_changes
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.lists import CappedPaginator
 from tenants.backoffice.roles import reach_of
@@ -32,11 +32,8 @@ class SuperuserAdmin(ExportedList):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         names = [name for name in form.changed_data if "password" not in name]
-        before = audit_changes.facts(audit_changes.stored(obj) if change else None, names)
-        super().save_model(request, obj, form, change)
-        if names or not change:
-            changes = audit_changes.differences(before, audit_changes.facts(obj, names))
-            self.audit(request, obj, "changed" if change else "added", {"fields": names}, changes)
+        save = partial(super().save_model, request, obj, form, change)
+        self.audit_save(request, obj, names, change, save)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.audit(request, obj, "deleted")

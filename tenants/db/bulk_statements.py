@@ -7,7 +7,8 @@ databases. `bulk_updates` writes objects of models with them, `bulk_values` plai
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -81,6 +82,21 @@ def update(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, 
         wanted = [value for _, value in expected]
         cursor.execute(sql, [*(value for _, value in constants), _encoded(rows), *wanted])
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def column(model: type[models.Model], name: str) -> Any:
+    """Return the field with this attribute name."""
+    return next(field for field in model._meta.concrete_fields if field.attname == name)
+
+
+def left_out(model: type[models.Model], given: Container[str], same: Mapping[str, Any]) -> tuple[list[Any], Constants]:
+    """Return the columns of new rows whose values are not given: those with a random UUID, and those with one value.
+
+    That is the value in `same`, or the field's default. The key is neither.
+    """
+    left = [field for field in model._meta.concrete_fields if not field.primary_key and field.attname not in given]
+    random = [field for field in left if field.default is uuid.uuid4 and field.attname not in same]
+    return random, [(field, same.get(field.attname, field.get_default())) for field in left if field not in random]
 
 
 def names_of(*fields: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from tenants.db.bulk_statements import insert, names_of, sender, update
+from tenants.db.bulk_statements import column, insert, left_out, names_of, sender, update
 
 Values = Mapping[str, Any]  # by the names of the model's attributes; values of JSON columns are not encoded
 
@@ -29,16 +29,14 @@ def insert_values(
     """
     if not rows:
         return []
-    given = {name: _field(model, name) for name in rows[0]}
-    left = [field for field in model._meta.concrete_fields if not field.primary_key and field.attname not in given]
-    random = [field for field in left if field.default is uuid.uuid4 and field.attname not in same]
-    constants = [(field, same.get(field.attname, field.get_default())) for field in left if field not in random]
+    given = {name: column(model, name) for name in rows[0]}
+    random, constants = left_out(model, given, same)
     if random and connection.vendor == "sqlite":
         rows = [{**row, **{field.attname: uuid.uuid4() for field in random}} for row in rows]
         given, random = given | {field.attname: field for field in random}, []
     ending = f"ON CONFLICT {on_conflict} " if on_conflict else ""
     if returning:
-        ending += f"RETURNING {names_of(*(_field(model, name) for name in returning))}"
+        ending += f"RETURNING {names_of(*(column(model, name) for name in returning))}"
     generated = [(field, "gen_random_uuid()") for field in random]
     return insert(model, given, _sent(rows, given), _prepared(constants), generated, ending=ending)
 
@@ -49,14 +47,10 @@ def update_values(
     """Update rows that exist, found by their `pk`, to the values of `fields`, and to `same` in all rows."""
     if not rows:
         return
-    given = {"pk": model._meta.pk} | {name: _field(model, name) for name in sorted(fields)}
-    constants = [(_field(model, name), value) for name, value in (same or {}).items()]
+    given = {"pk": model._meta.pk} | {name: column(model, name) for name in sorted(fields)}
+    constants = [(column(model, name), value) for name, value in (same or {}).items()]
     needed = [{name: row[name] for name in given} for row in rows]
     update(model, given, _sent(needed, given), _prepared(constants))
-
-
-def _field(model: type[models.Model], name: str) -> Any:
-    return next(field for field in model._meta.concrete_fields if field.attname == name)
 
 
 def _prepared(constants: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

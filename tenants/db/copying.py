@@ -6,13 +6,14 @@ Values come by column, as texts that are joined and sent at once. There is no mo
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 from django.db import connection, models
+
+from tenants.db.bulk_statements import column, left_out
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
@@ -33,17 +34,14 @@ def copy_new(model: type[models.Model], columns: Mapping[str, Sequence[Any]], sa
     """
     count = len(next(iter(columns.values())))
     keys = _next_keys(model, count)
-    given: dict[str, Sequence[str] | str] = {}
-    fields: list[Any] = list(model._meta.concrete_fields)
-    for field in fields:
-        if field.primary_key:
-            given[field.column] = [str(key) for key in keys]
-        elif field.attname in columns:
-            given[field.column] = _texts(field, columns[field.attname])
-        elif field.default is uuid.uuid4 and field.attname not in same:
-            given[field.column] = _random_uuids(count)
-        else:
-            (given[field.column],) = _texts(field, [same.get(field.attname, field.get_default())])
+    random, constants = left_out(model, columns, same)
+    key: Any = model._meta.pk
+    given: dict[str, Sequence[str] | str] = {key.column: [str(each) for each in keys]}
+    for name, values in columns.items():
+        field = column(model, name)
+        given[field.column] = _texts(field, values)
+    given |= {field.column: _random_uuids(count) for field in random}
+    given |= {field.column: _texts(field, [value])[0] for field, value in constants}
     lines = _lines(given)
     quote = connection.ops.quote_name
     into = f"COPY {quote(model._meta.db_table)} ({', '.join(map(quote, given))}) FROM STDIN"

@@ -70,6 +70,11 @@ def is_loopback(address: str) -> bool:
     return found is not None and found.is_loopback
 
 
+def names_loopback(host: str) -> bool:
+    """Return whether the host of an address is this machine's loopback."""
+    return host == "localhost" or is_loopback(host)
+
+
 def is_internal(address: str) -> bool:
     """Return whether an installation may allow this private address by name: never one that serves secrets."""
     found = _read(address)

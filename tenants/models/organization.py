@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.timezone import now as utc_now
 
-from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.db.encrypted_fields import EncryptedJSONField, readable
 from tenants.dialling_areas import with_areas
 from tenants.models.validators import check_region, check_regions, check_timezone
 from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
@@ -112,8 +112,9 @@ class Organization(models.Model):
         return with_areas({"US", "CA"} if self.default_region in {"US", "CA"} else {self.default_region})
 
     def rotate_webhook_secret(self) -> None:
-        """Create a new secret. The old one also signs for a day; a second rotation ends that at once."""
-        self.old_webhook_secret, self.old_webhook_secret_until = self.webhook_secret, utc_now() + OVERLAP
+        """Create a new secret. The old one also signs for a day, if it can be read; a second rotation ends that."""
+        self.old_webhook_secret = readable(self, "webhook_secret")
+        self.old_webhook_secret_until = utc_now() + OVERLAP if self.old_webhook_secret else None
         self.webhook_secret = new_webhook_secret()
         self.save(update_fields=["webhook_secret", "old_webhook_secret", "old_webhook_secret_until"])
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.timezone import now as utc_now
 
-from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.db.encrypted_fields import EncryptedJSONField, readable
 from tenants.models.organization import Organization
 from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
 
@@ -59,8 +59,9 @@ class WebhookEndpoint(models.Model):
         return self.description or self.url
 
     def rotate_secret(self) -> None:
-        """Create a new secret. The old one also signs for a day; a second rotation ends that at once."""
-        self.old_secret, self.old_secret_until = self.secret, utc_now() + OVERLAP
+        """Create a new secret. The old one also signs for a day, if it can be read; a second rotation ends that."""
+        self.old_secret = readable(self, "secret")
+        self.old_secret_until = utc_now() + OVERLAP if self.old_secret else None
         self.secret = new_webhook_secret()
         self.save(update_fields=["secret", "old_secret", "old_secret_until"])
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django_otp.oath import hotp
 
-from tenants.db.encrypted_fields import fernet
+from tenants.db.encrypted_fields import fernet, is_readable
 from tenants.models import Authenticator, RecoveryCode
 from tenants.sign_in.sessions import end_sessions
 
@@ -31,6 +31,12 @@ RECOVERY_CODES = 10
 
 def has_second_factor(user_id: int) -> bool:
     return Authenticator.objects.filter(user_id=user_id).exists()
+
+
+def reads_codes(user_id: int) -> bool:
+    """Return whether codes of the user's app can be checked: the app's secret is there and can be read."""
+    device = Authenticator.objects.filter(user_id=user_id).first()
+    return device is not None and is_readable(device, "secret")
 
 
 def mark_verified(request: HttpRequest, user_id: int) -> None:
@@ -83,9 +89,12 @@ def qr_code(text: str) -> str:
 
 
 def accept_code(user_id: int, text: str) -> bool:
-    """Return whether the text is a code of the user's app for this moment. A code is accepted once."""
+    """Return whether the text is a code of the user's app for this moment. A code is accepted once.
+
+    While the app's secret cannot be read, only recovery codes are accepted.
+    """
     device = Authenticator.objects.filter(user_id=user_id).first()
-    step = step_of(str(device.secret), text) if device else None
+    step = step_of(str(device.secret), text) if device and is_readable(device, "secret") else None
     if device is None or step is None:
         return False
     return Authenticator.objects.filter(pk=device.pk, last_step__lt=step).update(last_step=step) == 1

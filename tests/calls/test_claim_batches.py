@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,12 +19,13 @@ from calls.dialing import asking, enqueueing, intents, placing
 from calls.gate import rate_limits
 from calls.gate.history import OpenCalls
 from calls.models import Call, CallEvent, Status
+from calls.outcomes import circuit_breaker
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models.number_hash import InstallationKey, forget_hash_key
 from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber, ProviderAccount
-from tenants.db.encrypted_fields import UndecryptableSecret
-from tenants.models import Organization
+from tenants.models import Alert, Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.waiting import PATIENCE
@@ -310,15 +313,30 @@ class TestAtOnce:
         assert made.calls.queued().count() == 2
 
 
-def test_a_claim_that_could_not_be_sent_is_not_committed(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account's secret or its provider cannot be read: two hundred calls would become doubts."""
+@pytest.mark.parametrize("lost", ["the account's credentials", "the key of the do-not-call list"])
+def test_without_a_secret_that_it_needs_nothing_is_committed_and_a_person_learns_why(
+    lost: str, number: PhoneNumber, settings: Any
+) -> None:
+    """Otherwise two hundred calls would become doubts, or be placed to numbers that may be listed."""
     call = support.single(number, "+12125550150")
-
-    def unreadable(account: ProviderAccount) -> Any:
-        raise UndecryptableSecret
-
-    monkeypatch.setattr(ProviderAccount, "adapter", property(unreadable))
-    with pytest.raises(UndecryptableSecret):
-        placing.claim(number.account_id)
+    entries.add(number.organization, "+12125550151", source="test")
+    kept, gone = settings.FIELD_KEYS, [Fernet.generate_key().decode()]
+    with override_settings(FIELD_KEYS=gone):
+        if lost == "the account's credentials":
+            ProviderAccount.objects.update(credentials={"api_key": "unreadable"})
+        else:
+            InstallationKey.objects.update(value="00")
+    forget_hash_key()
+    assert placing.claim(number.account_id) == []
     call.refresh_from_db()
     assert (call.status, call.placing_attempts, call.dialed_at) == (Status.QUEUED, 0, None)
+    said = Alert.objects.get().message
+    if lost == "the account's credentials":
+        account = ProviderAccount.objects.get()
+        assert (account.blocked_code, account.blocked_until) == ("misconfigured", None)
+        assert "credentials cannot be read" in account.blocked_reason and account.blocked_reason[:60] in said
+    else:
+        assert said.startswith("No call is placed. The key of the do-not-call list cannot be read")
+    settings.FIELD_KEYS = [*kept, *gone]
+    circuit_breaker.unblock(number.account_id)
+    assert [claim.call.pk for claim in placing.claim(number.account_id)] == [call.pk]

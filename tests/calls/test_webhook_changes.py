@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,6 +21,7 @@ from calls.webhooks import delivery, maintenance, outbox
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization, WebhookEndpoint
 from tests.calls.test_api_calls import a_call
+from tests.calls.test_interleavings import Beside
 from tests.calls.test_webhooks import an_endpoint, deliver, only, queue
 from tests.conftest import ApiClient
 from tests.receivers import answering, receiving
@@ -336,3 +338,27 @@ def test_an_endpoint_that_is_gone_answers_nothing_more(endpoint: WebhookEndpoint
         maintenance.delete(WebhookEndpoint.objects.get())
         assert deliver(turns=2) == 0
         assert receiver.connections == 0
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["hold", "send again", "move", "delete"])
+def test_many_deliveries_are_locked_by_key_so_that_two_do_not_wait_for_each_other(
+    what: str, endpoint: WebhookEndpoint
+) -> None:
+    first, second = queue(endpoint, 2)
+    if what == "send again":
+        WebhookDelivery.objects.update(status=D.HELD)
+    WebhookDelivery.objects.filter(pk=first.pk).update(attempts=1)  # its row lies behind the second one now
+    work = {
+        "hold": lambda: delivery.hold(endpoint.pk),
+        "send again": lambda: maintenance.replay_held(endpoint),
+        "move": lambda: maintenance.apply_endpoint_change(WebhookEndpoint(pk=endpoint.pk, url=NEW, is_active=True)),
+        "delete": lambda: maintenance.delete(WebhookEndpoint.objects.get()),
+    }[what]
+    with transaction.atomic():
+        WebhookDelivery.objects.select_for_update().get(pk=first.pk)
+        beside = Beside(work)
+        assert beside.waits_for_a_lock()
+        WebhookDelivery.objects.select_for_update(nowait=True).get(pk=second.pk)
+    beside.join()

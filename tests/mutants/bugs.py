@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.audit_bugs import AUDIT_BUGS
 from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.claim_bugs import CLAIM_BUGS
@@ -803,4 +804,5 @@ BUGS: tuple[Bug, ...] = (
     *BELIEF_BUGS,
     *CLAIM_BUGS,
     *ENGINE_BUGS,
+    *AUDIT_BUGS,
 )

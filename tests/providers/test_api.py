@@ -62,6 +62,7 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
     expected = given | {
         "id": answer.json()["id"],
         "credentials_hint": {"auth_token": "••••1234"},
+        "credentials_readable": True,
         "health": "inactive",
         "blocked_until": None,
         "blocked_reason": "",
@@ -214,7 +215,7 @@ def test_a_blocked_account_shows_the_block_until_it_is_unblocked(api: ApiClient,
     assert found["blocked_until"] == until.isoformat().replace("+00:00", "Z")
     found = api.post(one(ACCOUNTS, account) + "unblock/").json()
     assert (found["health"], found["blocked_until"], found["blocked_reason"]) == ("ok", None, "")
-    assert AuditEntry.objects.get().action == "account.unblock"
+    assert AuditEntry.objects.get().action == "account.unblocked"
 
 
 def test_open_calls_are_counted(

@@ -395,7 +395,7 @@ def test_a_new_webhook_secret_is_shown_once(api: ApiClient, organization: Organi
     organization.refresh_from_db()
     assert organization.webhook_secret == secret
     assert secret not in api.get(path).content.decode()
-    assert AuditEntry.objects.get().action == "organization.rotate_webhook_secret"
+    assert AuditEntry.objects.get().action == "organization.webhook_secret_rotated"
 
 
 def test_a_role_counts_in_its_own_organization_alone(

@@ -112,10 +112,12 @@ CHANGES = {
 }
 
 
-@examples(15)
+@examples(20)
 @given(data=st.data())
 def test_one_wrong_row_is_always_found(sealed: Organization, data: st.DataObject) -> None:
-    kind = data.draw(st.sampled_from(["changed", "missing", "added", "reordered", "unsealed", "personal"]))
+    kind = data.draw(
+        st.sampled_from(["changed", "missing", "replaced", "added", "reordered", "unsealed", "resealed", "personal"])
+    )
     entries = list(AuditEntry.objects.order_by("pk"))
     chosen = entries[data.draw(st.integers(0, len(entries) - 1))]
     rows = AuditEntry.objects.filter(pk=chosen.pk)
@@ -128,7 +130,14 @@ def test_one_wrong_row_is_always_found(sealed: Organization, data: st.DataObject
                 rows.update(**{name: CHANGES[name]})
         elif kind == "missing":
             rows._raw_delete(rows.db)
-        elif kind == "added":
+        elif kind == "added":  # among older entries, in the place of none
+            AuditEntry.objects.create(
+                pk=-chosen.pk, organization=chosen.organization, actor="eve", action="x", subject=""
+            )
+        elif kind == "resealed":
+            wrong: Any = data.draw(st.sampled_from([{"digest": "0" * 64}, {"chain": 987}, {"entry": -1}]))
+            AuditSeal.objects.filter(entry=chosen.pk).update(**wrong)
+        elif kind == "replaced":
             AuditPersonal.objects.filter(entry=chosen).delete()
             rows._raw_delete(rows.db)
             AuditEntry.objects.create(
@@ -144,7 +153,8 @@ def test_one_wrong_row_is_always_found(sealed: Organization, data: st.DataObject
             AuditSeal.objects.filter(entry=chosen.pk if chosen.pk < last else entries[0].pk).delete()
         else:
             value = data.draw(st.sampled_from(sorted(AuditPersonal.objects.values_list("pk", flat=True))))
-            AuditPersonal.objects.filter(pk=value).update(value="Somebody else")
+            change = data.draw(st.sampled_from([{"value": "Somebody else"}, {"salt": "00" * 16}]))
+            AuditPersonal.objects.filter(pk=value).update(**change)
         assert faults(), kind
         audit_chain.seal(timezone.now() + LATER)  # and it is not mended by what comes later
         assert faults(), kind

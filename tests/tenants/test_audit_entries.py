@@ -71,8 +71,8 @@ def things(organization: Organization, assistant: Assistant, phone_number: Phone
 
 # What is done over the API, the entry's action, and the fields that differ.
 OVER_THE_API: list[tuple[str, str, dict[str, Any] | None, str, set[str]]] = [
-    ("patch", "provider-accounts", {"name": "Other"}, "provideraccount.changed", {"name"}),
-    ("patch", "provider-accounts", {"credentials": {"api_key": SECRET}}, "provideraccount.changed", {"credentials"}),
+    ("patch", "provider-accounts", {"name": "Other"}, "account.changed", {"name"}),
+    ("patch", "provider-accounts", {"credentials": {"api_key": SECRET}}, "account.changed", {"credentials"}),
     ("patch", "provider-accounts", {"words": {"reason": {"sighed": "hangup_callee"}}}, "account.words", set()),
     ("patch", "assistants", {"name": "Caller", "external_id": "as_2"}, "assistant.changed", {"name", "external_id"}),
     ("patch", "phone-numbers", {"label": "Desk"}, "phonenumber.changed", {"label"}),

@@ -163,6 +163,8 @@ def removal(client: Client, home: Organization, gone: User, **given: str) -> str
 def test_the_page_asks_what_becomes_of_the_keys_of_a_removed_member(organization: Organization, maker: User) -> None:
     row, mine = a_key(organization, maker)
     _, ours = a_key(organization, maker, "organization")
+    expired, _ = a_key(organization, maker)
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
     other = staff_of(organization, "admin")
     assert "1 key: keep" in other.get(f"/admin/tenants/organization/{organization.pk}/change/").content.decode()
     text = removal(other, organization, maker)

@@ -105,7 +105,7 @@ class CallAdmin(NumberedAdmin):
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Search by account, because the index of provider ids begins with the account."""
-        accounts = ProviderAccount.objects.filter(organization__in=list(reach_of(request).levels))
+        accounts = ProviderAccount.objects.filter(organization__in=list(reach_of(request).grants))
         return Q(account__in=list(accounts.values_list("pk", flat=True)), **{name: term}) & ~Q(**{name: ""})
 
     def get_search_results(
@@ -113,7 +113,7 @@ class CallAdmin(NumberedAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """Search by a whole id or by the beginning of the number. Numbers are found by the index of contacts."""
         reach = reach_of(request)
-        asked = search.read(search_term, reach.levels, lambda: regions_of(request))
+        asked = search.read(search_term, reach.grants, lambda: regions_of(request))
         if not asked.term:
             return queryset, False
         found = search.by_id(asked)

@@ -278,7 +278,7 @@ class CampaignAdmin(WizardPages):
             return
         # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
-        request._audited_before = audit_changes.facts(audit_changes.stored(obj), form.changed_data)  # type: ignore[attr-defined]
+        request._audited_before = audit_changes.before(obj, form.changed_data)  # type: ignore[attr-defined]
         if form.changed_data:
             obj.save(update_fields=[name for name in form.cleaned_data if name in names])
 
@@ -291,8 +291,7 @@ class CampaignAdmin(WizardPages):
         """Record which fields and which rows below the campaign were changed, if any."""
         given = [*form.changed_data, *(rows.prefix for rows in formsets if rows.has_changed())]
         if names := audit_changes.audited(form.instance, given):
-            before: audit_changes.Facts = request._audited_before  # type: ignore[attr-defined]
-            changes = audit_changes.differences(before, audit_changes.facts(form.instance, names))
+            changes = audit_changes.since(request._audited_before, form.instance, names)  # type: ignore[attr-defined]
             self.audit(request, form.instance, "changed", {"fields": names}, changes)
 
     def get_urls(self) -> list[URLPattern]:

@@ -47,7 +47,7 @@ def fragment_view(request: HttpRequest) -> HttpResponse:
 def overview(request: HttpRequest) -> dict[str, Any]:
     """Return the part that refreshes every few seconds, with at most twelve queries, none over old rows."""
     reach = reach_of(request)
-    mine = list(reach.levels)
+    mine = list(reach.grants)
     if not mine:
         return {
             "nothing": True,

@@ -74,7 +74,7 @@ def day_of(organizations: Iterable[Organization], now: datetime) -> Day:
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    return TemplateResponse(request, "trunkline/today.html", today_of(list(reach_of(request).levels), timezone.now()))
+    return TemplateResponse(request, "trunkline/today.html", today_of(list(reach_of(request).grants), timezone.now()))
 
 
 def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:

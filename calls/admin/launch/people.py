@@ -35,7 +35,7 @@ def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
     if len(text) < AT_LEAST:
         return {"q": text, "contacts": [], "searched": False}
     rows, _ = page_of(Contact).get_search_results(request, _contacts(request), text)
-    several = len(reach_of(request).levels) > 1
+    several = len(reach_of(request).grants) > 1
     kept = {"assistant": sent["assistant"]} if sent.get("assistant") else {}
     contacts = [
         {

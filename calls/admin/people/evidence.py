@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from calls.api.evidence import as_file
 from campaigns.models import Contact
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.policy import Action
 
@@ -17,4 +18,6 @@ def view(request: HttpRequest) -> HttpResponseBase:
     contact = (
         page.found(request, int(key), Action.EXPORT) if key.isascii() and key.isdigit() and len(key) < 19 else None
     )
-    return as_file([contact.organization_id], contact.phone) if contact else page.not_found(request)
+    if contact is None:
+        return page.not_found(request)
+    return as_file([contact.organization_id], contact.phone, reach_of(request).actor)

@@ -28,6 +28,7 @@ from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
 from tenants.backoffice.local_time import local_minute, local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.db.encrypted_fields import UndecryptableSecret
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
@@ -75,7 +76,7 @@ class ReasonFilter(admin.SimpleListFilter):
         if not (reason := self.value()):
             return queryset
         # Almost every campaign has no recipient with most of the reasons.
-        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).levels)
+        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).grants)
         with_it = mine.values_list("campaign").order_by().annotate(n=Sum("recipients")).filter(n__gt=0)
         return queryset.filter(having(reason), campaign__in=[pk for pk, _ in with_it])
 
@@ -137,7 +138,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        organizations = list(reach_of(request).levels)
+        organizations = list(reach_of(request).grants)
         wanted, further = Q(name__istartswith=term), Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
@@ -150,7 +151,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return (found if self.exporting(request) else queryset.filter(pk__in=first_keys(found))), False
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
-        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).levels)
+        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).grants)
         for name, value in chosen.items():
             if name not in COUNTED:
                 return None
@@ -207,13 +208,19 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
     """Return the context of the explanation: every check's answer, and the verdict in a sentence."""
     now = timezone.now()
-    found = explain_loaded(obj, now)
-    label, colour = VERDICTS[found.decision]
-    return {
+    shown = {
         "recipient": str(obj.contact),
         "recipient_url": reverse("admin:campaigns_recipient_change", args=[obj.pk]),
         "explain_url": request.path,
         "live": obj.status not in FINISHED,
+    }
+    try:
+        found = explain_loaded(obj, now)
+    except UndecryptableSecret as error:
+        return {**shown, "label": "No call is placed", "colour": "danger", "verdict": str(error), "checks": []}
+    label, colour = VERDICTS[found.decision]
+    return {
+        **shown,
         "label": label,
         "colour": colour,
         "verdict": f"Until {moment_in(found.until, zone_of(obj, obj.campaign.zone_rule), now)}." if found.until else "",

@@ -21,17 +21,24 @@ from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.db.encrypted_fields import is_readable
 from tenants.models import WebhookEndpoint, WebhookEvent
 from tenants.policy import Action
 
 STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger", "Held": "warning"}
 SHOWN_OF_A_CALL = 50
+UNREADABLE = (
+    "Cannot be read: none of FIELD_KEYS decrypts it. Deliveries wait. Restore the key, or make a new secret over the "
+    "API, with rotate-secret."
+)
 SEARCHED_LATEST = 50_000
 
 
 def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
     try:
-        delivery = maintenance.send_test(obj)
+        with transaction.atomic():
+            delivery = maintenance.send_test(obj)
+            page_of(WebhookEndpoint).audit(request, obj, "tested")
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     return f"The test is queued. The result will be among the webhook deliveries, under {delivery.uuid}."
@@ -101,7 +108,7 @@ class WebhookEndpointAdmin(RecordAdmin):
         return "Active" if row.is_active else "Switched off"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("secret", "old_secret")
+        return super().get_queryset(request).defer("old_secret")
 
     def panel_context(self, request: HttpRequest, obj: WebhookEndpoint) -> dict[str, Any]:
         deliveries = reverse("admin:calls_webhookdelivery_changelist")
@@ -111,6 +118,7 @@ class WebhookEndpointAdmin(RecordAdmin):
                 ("Description", obj.description or "-"),
                 ("Events", ", ".join(obj.events)),
                 ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
+                ("Secret", "set" if is_readable(obj, "secret") else UNREADABLE),
                 ("Created", local_time(obj.created_at)),
                 ("Held deliveries", _held_words(obj)),
                 ("Webhook deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "Show deliveries")),

@@ -259,6 +259,8 @@ OUTCOME_PARTS = {status.value: (str(status.label), CALL_COLOURS[status]) for sta
 
 def without_secrets(text: str, call: Call) -> str:
     """Return the text without the account's secrets and the call's own tokens."""
+    if not call.account.credentials_readable:
+        return "Not shown while the credentials of the provider account cannot be read: it may contain them."
     secrets = [str(value) for value in (call.account.credentials or {}).values()]
     for secret in [*secrets, call.callback_token, call.account.hook_token]:
         if len(secret) >= 4:

@@ -22,6 +22,10 @@ from tenants.sign_in.sign_in_limits import (
 )
 
 WAIT = "wait"  # the code of the error
+UNREADABLE = (
+    "The secret of your authenticator app cannot be read. Sign in with a recovery code, or ask an admin to reset your "
+    "two-step sign-in."
+)
 INPUT = " ".join(BASE_INPUT_CLASSES)
 
 
@@ -91,6 +95,8 @@ class CodeForm(forms.Form):
             code_was_right(self.request, self.user)
             return code
         sign_in_log.note(self.user, "code_refused")
+        if not self.offered and not second_factor.reads_codes(self.user.pk):
+            raise ValidationError(UNREADABLE, code="unreadable")
         raise ValidationError("This code is not valid. Codes change every 30 seconds and work once.", code="invalid")
 
     def _is_right(self, code: str) -> bool:
