@@ -29,7 +29,7 @@ from calls.deadlines import CLUSTER_TIMING
 from calls.engine import tasks
 
 logger = logging.getLogger(__name__)
-BETWEEN_FAILURES = 1.0
+BETWEEN_FAILURES = 2.0  # seconds
 END = "STOP"  # as django-q2 ends its queues
 
 

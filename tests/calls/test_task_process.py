@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 import threading
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
-from calls.engine.children import Child
+from calls.engine.children import STOPS, Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.task_process import TaskProcess
 from tests.waiting import eventually
@@ -33,6 +36,29 @@ def test_a_process_with_threads_does_not_fork() -> None:
     finally:
         done.set()
         other.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_at_a_fork_no_connection_is_open_no_signal_gets_in_and_all_objects_are_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection.ensure_connection()
+    seen: list[object] = []
+
+    def fork() -> int:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        seen.extend((connection.connection, blocked >= STOPS, gc.get_freeze_count() > 10_000))
+        return 1
+
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    monkeypatch.setattr("os.fork", fork)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        Child("engine", print, Lifeline()).start()
+    finally:
+        gc.unfreeze()
+    assert seen == [None, True, True]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
 def test_no_cluster_is_started_by_hand() -> None:
