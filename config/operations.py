@@ -7,17 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
+from config import findings
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
+from tenants.findings import Finding, Severity
 
 ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
 
@@ -41,40 +40,19 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
-    parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
-    ready = all(part["ok"] for part in parts.values())
+    """Return 200 when calls can be placed and polled and pages be shown, else 503. Each part says what is wrong."""
+    found = findings.found()
+    ready = all(finding.severity is not Severity.FAULT for finding in found.values())
+    parts = {name: _part(finding) for name, finding in found.items()}
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 
 
-def _part(check: Callable[[], str]) -> dict[str, Any]:
-    """Run a check, which returns what is wrong in a sentence, or an empty string."""
-    try:
-        wrong = check()
-    except DatabaseError:
-        wrong = "The database does not answer."
-    return {"ok": not wrong, "message": wrong}
-
-
-def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return ""
-
-
-def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    return f"{missing} migrations are not applied. Run manage.py migrate." if missing else ""
-
-
-def _worker() -> str:
-    age = figures.newest_beat_age()
-    if age is None:
-        return "No worker has started. Run manage.py worker."
-    if age > CLUSTER_TIMING.watcher:
-        return f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs."
-    return ""
+def _part(finding: Finding) -> dict[str, Any]:
+    """Return a part of the answer. A warning has a message although the part is all right."""
+    return {
+        "ok": finding.severity is not Severity.FAULT,
+        "message": "" if finding.severity is Severity.FINE else finding.message,
+    }
 
 
 @require_safe

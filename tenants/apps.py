@@ -14,10 +14,12 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from django_q.signals import post_execute_in_worker  # models are loaded only now
 
+        from tenants import key_canary
         from tenants.sign_in.sessions import note_sign_in
 
         post_init.connect(masked_rows.mask_history, sender="admin.LogEntry")
         post_execute_in_worker.connect(masked_rows.mask_failure)
         user_logged_in.connect(note_sign_in)
         post_migrate.connect(append_only.install, sender=self)
+        post_migrate.connect(key_canary.install, sender=self)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

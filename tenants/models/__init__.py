@@ -2,6 +2,7 @@
 
 from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
 from tenants.models.audit import AuditEntry, AuditPersonal, AuditSeal
+from tenants.models.key_canary import KeyCanary
 from tenants.models.members import Membership, StaffSettings, levels_of, member_level
 from tenants.models.organization import Organization, Tenant
 from tenants.models.records import Alert
@@ -20,6 +21,7 @@ __all__ = [
     "AuditPersonal",
     "AuditSeal",
     "Authenticator",
+    "KeyCanary",
     "Membership",
     "Organization",
     "RecoveryCode",
