@@ -7,9 +7,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -201,10 +202,14 @@ def given() -> Finding:
     return warning(" ".join(doubtful_settings()))
 
 
-def doubtful_settings() -> Iterator[str]:
+def doubtful_settings() -> list[str]:
+    return [*settings.ENVIRONMENT.warnings, *_misspelt(frozenset(os.environ))]
+
+
+@lru_cache(maxsize=1)  # the names hardly change, and each is compared with every setting
+def _misspelt(names: frozenset[str]) -> tuple[str, ...]:
     known = {*TABLE, *(row.old_name for row in TABLE.values() if row.old_name)}
-    yield from settings.ENVIRONMENT.warnings
-    yield from setting_names.misspelt(os.environ.keys(), known)
+    return tuple(setting_names.misspelt(names, known))
 
 
 def static() -> Finding:

@@ -22,8 +22,9 @@ def misspelt(names: Collection[str], settings: Collection[str]) -> Iterator[str]
         if name in settings or name in KNOWN_BESIDES or _OF_A_SERVICE.search(name):
             continue
         bare = _bare(name)
-        nearest = min(settings, key=lambda known: (distance(bare, _bare(known)), known))
-        if name.startswith(OWN) or _close(bare, _bare(nearest)) or _begins_as_ours(name, settings):
+        near = name.startswith(OWN) or _begins_as_ours(name, settings)
+        if near or any(_close(bare, _bare(known)) for known in settings):
+            nearest = min(settings, key=lambda known: (distance(bare, _bare(known)), known))
             yield f"{name} is no setting of Trunkline and has no effect. The nearest is {nearest}."
 
 
@@ -36,7 +37,8 @@ def _bare(name: str) -> str:
 
 
 def _close(one: str, known: str) -> bool:
-    return distance(one, known) <= min(MOST_MISTAKES, len(known) // 4)
+    allowed = min(MOST_MISTAKES, len(known) // 4)
+    return abs(len(one) - len(known)) <= allowed and distance(one, known) <= allowed
 
 
 def _begins_as_ours(name: str, settings: Collection[str]) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import django
 import pytest
 from cryptography.fernet import Fernet
-from django.core.management import get_commands
+from django.core.management import call_command, get_commands
+from django.db import connections
 
+from calls.engine.supervisor import Watcher
 from config import starting
 from tests.suite import ROOT
 from tests.waiting import PATIENCE
@@ -69,3 +74,20 @@ def test_every_command_asks_for_tables_unless_it_says_that_it_needs_none() -> No
     assert starting.needs_tables("create_user") and starting.needs_tables("runserver")
     for name in ("migrate", "collectstatic", "check", "makemigrations", "help", "", "no such command"):
         assert not starting.needs_tables(name)
+
+
+@pytest.mark.django_db
+def test_keys_that_do_not_fit_are_told_by_web_and_worker_and_both_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(Watcher, "run", lambda watcher: ran.append(watcher.name))
+    settings.FIELD_KEYS = (Fernet.generate_key().decode(),)
+    printed = io.StringIO()
+    call_command("worker", "--wait-for-migrations", stderr=printed)
+    assert "None of FIELD_KEYS is a key of this database" in printed.getvalue() and ran
+    monkeypatch.setattr(connections, "close_all", lambda: ran.append("closed"))
+    monkeypatch.setattr(django, "setup", lambda: None)  # it would set up the logging of the tests anew
+    starting.begin_web()
+    assert "Keys of credentials: None of FIELD_KEYS is a key of this database" in caplog.text
+    assert ran[-1] == "closed", "no connection is inherited by the processes that answer"

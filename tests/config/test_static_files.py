@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.files.storage import storages
@@ -37,7 +38,8 @@ def _fresh_storage() -> Any:
 
 
 def forget() -> None:
-    staticfiles_storage._wrapped = storages.create_storage(storages.backends["staticfiles"])  # type: ignore[attr-defined]
+    made: Any = storages.create_storage(settings.STORAGES["staticfiles"])
+    staticfiles_storage._wrapped = made  # type: ignore[attr-defined]
     static_files._differing.cache_clear()
 
 
