@@ -224,7 +224,7 @@ def _duration(age: timedelta) -> str:
 CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
     Check("migrations", "Tables", "They are those of this version.", migrations),
-    Check("field_keys", "Keys of credentials", "They fit this database.", key_canary.finding),
+    Check("field_keys", "Encryption keys", "They fit this database.", key_canary.finding),
     Check("worker", "Worker", "It runs.", worker),
     Check("queues", "Work that is due", "None of it is late.", queues),
     Check("clock", "Clock", "It agrees with the database's.", clock),

@@ -11,7 +11,6 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, get_commands
-from django.db import connections
 from django.utils.module_loading import import_string
 
 from tenants.management.tables import DATABASE_SILENT, demand_tables
@@ -64,7 +63,6 @@ def begin_web() -> None:
         if wrong.returncode != DATABASE_SILENT:
             _end(str(wrong), wrong.returncode)
     import_string("config.findings.log_at_start")()  # its models can be imported only now
-    connections.close_all()  # the processes that answer are forked from this one
 
 
 def _say(sentence: str) -> None:
