@@ -1,8 +1,43 @@
 """How gunicorn serves the web process. It reads this file by itself when it is started in this directory."""
 
 import os
+import sys
+import traceback
+from typing import Any
 
 worker_class = "config.buffered_worker.BufferedWorker"
 threads = 8
 # Several processes share what was loaded once, before they were forked. With a single one this would only cost memory.
 preload_app = os.environ.get("WEB_CONCURRENCY", "1").strip() not in ("", "1")
+
+
+def on_starting(server: Any) -> None:
+    """Check settings and tables, and end with the status of the check.
+
+    A child checks: what it loads would stay in this process, which only starts those that answer.
+    """
+    if not server.app.app_uri.startswith("config.wsgi"):
+        return
+    child = os.fork()
+    if child == 0:
+        _check()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        sys.exit(status)
+
+
+def _check() -> None:
+    status = 1
+    try:
+        from config import starting
+
+        starting.read_settings()
+        starting.begin_web()
+        status = 0
+    except SystemExit as refused:
+        status = int(refused.code or 0)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)

@@ -10,7 +10,10 @@ if __name__ == "__main__":
         prepare(sys.argv[2:])
     from django.core.management import execute_from_command_line
 
+    from config import starting
     from config.logs import mask_uncaught
 
     mask_uncaught()
+    starting.read_settings()
+    starting.check_command(sys.argv)
     execute_from_command_line(sys.argv)

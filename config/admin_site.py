@@ -74,6 +74,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Action.SEE_WEBHOOKS),
             Link("Provider events", "move_to_inbox", "admin:calls_providercallback_changelist", Action.SEE_RAW),
             Link("Audit log", "history", "admin:tenants_auditentry_changelist", Action.SEE_AUDIT),
+            Link("System", "health_and_safety", "system", Action.ADMINISTER),
             Link("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Action.ADMINISTER),
             Link("Task queue", "schedule", "admin:django_q_failure_changelist", Action.ADMINISTER),
             Link("Sign-in failures", "lock", "admin:axes_accessattempt_changelist", Action.ADMINISTER),

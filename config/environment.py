@@ -1,141 +1,230 @@
-"""Settings from the environment: read once, typed and checked. No other module reads a setting from `os.environ`."""
+"""Settings from the environment: one table, read once. No other module reads a setting from `os.environ`."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-import dj_email_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError
 
-from config import sign_in_provider
-from tenants.egress.addresses import names_loopback
-from tenants.egress.policy import Origin, Policy, origin
-from tenants.sign_in.provider_settings import ProviderSettings
+from config import setting_types as types
+from config.database_url import DATABASE_URL, Database
+from config.mail_url import EMAIL_URL, Mail
+from config.setting_types import BaseUrl, Network, Setting, Type, Wrong, plain, setting
+from config.sign_in_provider import NOT_GIVEN, SignInProvider, contradictions
+from tenants.egress.policy import Origin, Policy
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LOOPBACK = ["127.0.0.0/8", "::1"]
+JOURNAL = Type("a folder, or `off`", lambda text: OFF if text.lower() == OFF else text)
+OFF = "off"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
+MASK = "••••"
 
 
-@dataclass(frozen=True)
-class Environment:
-    """The settings that an operator can give."""
+@dataclass(frozen=True, repr=False)  # no error page shows the secrets
+class Environment(SignInProvider):
+    """The settings that an operator can give: the table."""
 
-    debug: bool
-    secret_key: str
-    field_keys: tuple[str, ...]
-    database_url: str
-    database_pooler: bool
-    public_base_url: str
-    allowed_hosts: list[str]
-    engine_processes: int
-    allow_loopback_urls: bool
-    allowed_outgoing_hosts: frozenset[Origin]
-    api_rate: int
-    api_burst: int
-    metrics_allow: tuple[Network, ...]
-    trusted_proxies: tuple[Network, ...]
-    session_idle_minutes: int
-    email_url: str
-    email_from: str
-    dial_journal: Path | None
-    dial_journal_days: int
-    sign_in_provider: ProviderSettings | None
+    secret_key: str = setting(
+        types.SECRET,
+        "",
+        "Django's key for sessions and signed tasks: at least 32 random characters",
+        secret=True,
+        otherwise="required (generated in `var/` with `DEBUG`)",
+    )
+    field_keys: tuple[str, ...] = setting(
+        types.FIELD_KEYS,
+        "",
+        "the keys that encrypt stored credentials ([how to make and change them](deploying.md#settings))",
+        secret=True,
+        otherwise="required (generated in `var/` with `DEBUG`)",
+    )
+    database_url: Database = setting(
+        DATABASE_URL,
+        "sqlite:///var/trunkline.sqlite3",
+        "the database; the path of an SQLite file begins at the project's folder, or is absolute with four slashes; "
+        "parameters of PostgreSQL follow a question mark, also `options` and `currentSchema`",
+    )
+    database_pooler: bool = setting(
+        types.BOOLEAN,
+        "false",
+        "a pooler in transaction mode, such as PgBouncer, is between Trunkline and PostgreSQL",
+    )
+    public_base_url: BaseUrl = setting(
+        types.BASE_URL,
+        "",
+        "where browsers and providers reach you, like `https://calls.example.org`; https turns on the redirect to "
+        "https, HSTS and Secure cookies. `http://127.0.0.1…` is taken with `ALLOW_LOOPBACK_URLS`",
+        otherwise="none: Trunkline asks for no status callbacks and follows calls by polling alone",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        types.HOSTS,
+        "",
+        "host names to which the web process answers",
+        otherwise="the host of `PUBLIC_BASE_URL`, and with `DEBUG` this machine",
+    )
+    debug: bool = setting(types.BOOLEAN, "false", "development mode: never where strangers can reach it")
+    allow_public_debug: bool = setting(
+        types.BOOLEAN, "false", "needed for `DEBUG` with a public `PUBLIC_BASE_URL`: error pages show data to everyone"
+    )
+    engine_processes: int = setting(
+        types.whole(1, 32),
+        "",
+        "how many engine processes one worker has. Its old name, `ENGINE_SLICES`, still works",
+        otherwise="as many as cores, at most 2; on SQLite, which has one writer, 1",
+        old_name="ENGINE_SLICES",
+    )
+    wait_for_migrations: int = setting(
+        types.whole(0, 86_400),
+        "0",
+        "seconds for which web and worker wait at their start for the tables of this version; `0`: they end at once",
+    )
+    api_rate: int = setting(
+        types.whole(1, 1_000_000),
+        "50",
+        "requests a second of each API key, and of each team member over the API",
+    )
+    api_burst: int = setting(types.whole(1, 1_000_000), "100", "requests of each of them at once after a rest")
+    trusted_proxies: tuple[Network, ...] = setting(
+        types.PROXIES,
+        "127.0.0.0/8,::1",
+        "your own proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
+    )
+    session_idle_minutes: int = setting(
+        types.whole(1, 720), "120", "minutes without activity after which a team member signs in again"
+    )
+    email_url: Mail = setting(
+        EMAIL_URL,
+        "",
+        "the mail server for links to set a new password, like `submission://user:password@mail.example.org:587`",
+        otherwise="none: no e-mail is sent",
+    )
+    email_from: str = setting(
+        types.EMAIL_FROM, "", "the sender of these e-mails", otherwise="required with `EMAIL_URL`"
+    )
+    dial_journal: str = setting(
+        JOURNAL,
+        "var/journal",
+        "the folder of the dial journal, on a disk that stays; `off`: none ([backup.md](backup.md))",
+    )
+    dial_journal_days: int = setting(types.whole(1, 3650), "35", "days for which its files are kept")
+    metrics_allow: tuple[Network, ...] = setting(types.NETWORKS, "127.0.0.0/8,::1", "who may read `/metrics`")
+    allowed_outgoing_hosts: frozenset[Origin] = setting(
+        types.ORIGINS,
+        "",
+        "hosts to which Trunkline may send though they are not public: `pbx.example.lan`, `pbx.example.lan:8443`, "
+        "`http://10.0.0.5:8080`. See [security.md](security.md#outgoing-connections)",
+    )
+    allow_loopback_urls: bool = setting(
+        types.BOOLEAN,
+        "false",
+        "allow `http://127.0.0.1…` as provider and callback addresses, for the sandbox",
+    )
+
+    @property
+    def processes(self) -> int:
+        """Return how many engine processes one worker has."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.engine_processes or (1 if self.database_url.kind == "sqlite" else min(2, cores))
 
     @property
     def https(self) -> bool:
-        return self.public_base_url.startswith("https://")
+        return self.public_base_url.scheme == "https"
+
+    @property
+    def hosts(self) -> list[str]:
+        """Return the hosts to which the web process answers."""
+        public = [self.public_base_url.host] if self.public_base_url.host else []
+        return list(self.allowed_hosts) or [*public, *(LOCAL_HOSTS if self.debug else ())]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what is understood, but hardly meant."""
+        host, found = self.public_base_url.host, []
+        if host and not any(host == each or (each[0] == "." and f".{host}".endswith(each)) for each in self.hosts):
+            found.append(
+                "ALLOWED_HOSTS does not contain the host of PUBLIC_BASE_URL: what comes there is answered 400."
+            )
+        return found
 
 
-def read(var: Path) -> Environment:
-    """Read all settings. Raises ImproperlyConfigured with the name of the variable and the expected value."""
-    env = Env()
+def _rows() -> dict[str, Setting]:
+    """Return the settings of this class before those that it inherits."""
+    own = sorted(fields(Environment), key=lambda each: each.name not in Environment.__annotations__)
+    return {each.name.upper(): each.metadata["setting"] for each in own}
+
+
+TABLE = _rows()
+
+
+def read(var: Path, given: Mapping[str, str] = os.environ) -> Environment:
+    """Read all settings. Raise ImproperlyConfigured with one sentence that names the setting."""
+    debug = _value("DEBUG", given)
+    found = {name: _value(name, given) for name in TABLE}
+    for name, generate in GENERATED.items():
+        if not found[name]:
+            found[name] = _parsed(name, _generated(var / FILES[name], debug, name, generate))
+    environment = Environment(**{name.lower(): value for name, value in found.items()})
+    for wrong in _contradictions(environment, var):
+        raise ImproperlyConfigured(wrong)
+    return environment
+
+
+def shown(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield each setting with its value. Secrets are masked, also the passwords inside of addresses."""
+    for name, row in TABLE.items():
+        value = getattr(environment, name.lower())
+        given = value != EMPTY.get(name, ())
+        yield name, (MASK if row.secret else row.type.show(value)) if given else ""
+
+
+def _value(name: str, given: Mapping[str, str]) -> Any:
+    row = TABLE[name]
+    for spelling in filter(None, (name, row.old_name)):
+        if text := _refusing(spelling, plain, given.get(spelling, "")):
+            return _refusing(spelling, row.type.read, text)
+    return _parsed(name, row.default)
+
+
+def _parsed(name: str, text: str) -> Any:
+    """Return the value of a setting. No value is the empty one of the setting's type."""
+    return _refusing(name, TABLE[name].type.read, text) if text else EMPTY.get(name, ())
+
+
+def _refusing(name: str, read: Callable[[str], Any], text: str) -> Any:
     try:
-        debug = env.bool("DEBUG", False)
-        loopback, origins = env.bool("ALLOW_LOOPBACK_URLS", False), _origins(env.list("ALLOWED_OUTGOING_HOSTS", []))
-        found = Environment(
-            debug=debug,
-            secret_key=env.str("SECRET_KEY", "") or _generated(var / "secret-key", debug, "SECRET_KEY"),
-            field_keys=_field_keys(env.list("FIELD_KEYS", []), var, debug),
-            database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
-            database_pooler=env.bool("DATABASE_POOLER", False),
-            public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
-            allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
-            engine_processes=env.int(
-                "ENGINE_PROCESSES", env.int("ENGINE_SLICES", _usual_processes(env))
-            ),  # the old name
-            allow_loopback_urls=loopback,
-            allowed_outgoing_hosts=origins,
-            api_rate=env.int("API_RATE", 50),
-            api_burst=env.int("API_BURST", 100),
-            metrics_allow=_networks("METRICS_ALLOW", env.list("METRICS_ALLOW", LOOPBACK)),
-            trusted_proxies=_networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", LOOPBACK)),
-            session_idle_minutes=env.int("SESSION_IDLE_MINUTES", 120),
-            email_url=env.str("EMAIL_URL", ""),
-            email_from=env.str("EMAIL_FROM", ""),
-            dial_journal=_dial_journal(env.str("DIAL_JOURNAL", ""), var),
-            dial_journal_days=env.int("DIAL_JOURNAL_DAYS", 35),
-            sign_in_provider=sign_in_provider.read(env, Policy(loopback, origins)),
-        )
-    except EnvError as error:
-        raise ImproperlyConfigured(str(error)) from error
-    if not 1 <= found.engine_processes <= 32:
-        raise ImproperlyConfigured("ENGINE_PROCESSES (ENGINE_SLICES) must be a whole number from 1 to 32.")
-    for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
-        if not 1 <= value <= 1_000_000:
-            raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")
-    if not 1 <= found.dial_journal_days <= 3650:
-        raise ImproperlyConfigured("DIAL_JOURNAL_DAYS must be a whole number from 1 to 3650.")
-    _check_sign_in(found)
-    _check_public_base_url(found)
-    return found
+        return read(text)
+    except Wrong as wrong:
+        raise ImproperlyConfigured(f"{name} {wrong}") from None
 
 
-def _usual_processes(env: Env) -> int:
-    """Return how many engine processes use the cores. On SQLite one, because the database has one writer."""
-    if not env.str("DATABASE_URL", "").startswith(("postgres:", "postgresql:", "pgsql:")):
-        return 1
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+EMPTY: dict[str, Any] = {
+    **NOT_GIVEN,
+    "ENGINE_PROCESSES": 0,
+    "SECRET_KEY": "",
+    "PUBLIC_BASE_URL": BaseUrl(),
+    "EMAIL_URL": Mail(),
+    "EMAIL_FROM": "",
+    "ALLOWED_OUTGOING_HOSTS": frozenset(),
+}
+GENERATED: dict[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "FIELD_KEYS": lambda: Fernet.generate_key().decode(),
+}
+FILES = {"SECRET_KEY": "secret-key", "FIELD_KEYS": "field-key"}
 
 
-def _dial_journal(given: str, var: Path) -> Path | None:
-    """Return the folder of the dial journal, by default one in `var/`. None: the word `off`."""
-    word = given.strip()
-    return None if word.lower() == "off" else var.parent / (word or var / "journal")
-
-
-def _words(given: list[str]) -> list[str]:
-    return [word.strip() for word in given if word.strip()]
-
-
-def _networks(name: str, given: list[str]) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(word) for word in _words(given))
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"{name} must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
-        ) from error
-
-
-def _origins(given: list[str]) -> frozenset[Origin]:
-    try:
-        return frozenset(origin(word) for word in _words(given))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"ALLOWED_OUTGOING_HOSTS is a comma-separated list of hosts; {error}.") from error
-
-
-def _generated(path: Path, debug: bool, name: str) -> str:
+def _generated(path: Path, debug: bool, name: str, generate: Callable[[], str]) -> str:
     """Return a random value stored in `var/`. For development only."""
     if not debug:
-        raise ImproperlyConfigured(f"{name} is required. For development, DEBUG=true generates one.")
+        raise ImproperlyConfigured(f"{name} is required; for development, DEBUG=true generates one.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    value = Fernet.generate_key().decode() if name == "FIELD_KEYS" else secrets.token_urlsafe(48)
+    value = generate()
     try:
         with open(path, "x", opener=_private) as file:
             file.write(value)
@@ -148,49 +237,29 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _field_keys(given: list[str], var: Path, debug: bool) -> tuple[str, ...]:
-    keys = tuple(_words(given))
-    if not keys:
-        keys = (_generated(var / "field-key", debug, "FIELD_KEYS"),)
-    for key in keys:
-        try:
-            Fernet(key)
-        except ValueError as error:
-            raise ImproperlyConfigured(
-                "FIELD_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64), newest first."
-            ) from error
-    return keys
-
-
-def _check_sign_in(found: Environment) -> None:
-    if any(network.prefixlen == 0 for network in found.trusted_proxies):
-        raise ImproperlyConfigured("TRUSTED_PROXIES must name your own proxies, not all addresses.")
-    if not 1 <= found.session_idle_minutes <= 720:
-        raise ImproperlyConfigured("SESSION_IDLE_MINUTES must be a whole number from 1 to 720.")
-    if not found.email_url:
-        return
-    try:
-        known = "EMAIL_BACKEND" in dj_email_url.parse(found.email_url)
-    except ValueError:
-        known = False
-    if not known:
-        raise ImproperlyConfigured(
-            "EMAIL_URL must be an address such as submission://user:password@mail.example.org:587. "
-            "Write special characters of the password as %40 for @."
+def _contradictions(found: Environment, var: Path) -> Iterator[str]:
+    """Yield what is wrong with settings that are each well written."""
+    public = found.public_base_url
+    if public.scheme == "http" and not (public.loopback and found.allow_loopback_urls):
+        yield (
+            "PUBLIC_BASE_URL must be an https address such as https://calls.example.org, "
+            "or with ALLOW_LOOPBACK_URLS one like http://127.0.0.1:8000."
         )
-    if "@" not in found.email_from:
-        raise ImproperlyConfigured("EMAIL_FROM must be the sender's address, such as calls@example.org.")
+    exposed = bool(public.host) and not public.loopback
+    if found.debug and exposed and not found.allow_public_debug:
+        yield (
+            "DEBUG must be off with a public PUBLIC_BASE_URL, because error pages show data to everyone; "
+            "set ALLOW_PUBLIC_DEBUG=true as well if you want that."
+        )
+    if exposed or not found.debug:
+        yield from _weak_key(found.secret_key, var / FILES["SECRET_KEY"])
+    yield from contradictions(found, Policy(found.allow_loopback_urls, found.allowed_outgoing_hosts))
+    if found.email_url and not found.email_from:
+        yield "EMAIL_FROM must be the sender's address, such as calls@example.org, when EMAIL_URL is set."
 
 
-def _check_public_base_url(found: Environment) -> None:
-    if not found.public_base_url:
-        return
-    parts = urlsplit(found.public_base_url)
-    if parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment or parts.username):
-        return
-    if parts.scheme == "http" and found.allow_loopback_urls and names_loopback(parts.hostname or ""):
-        return
-    raise ImproperlyConfigured(
-        "PUBLIC_BASE_URL must be an https address such as https://calls.example.org. "
-        "With ALLOW_LOOPBACK_URLS it may be http://127.0.0.1… instead."
-    )
+def _weak_key(key: str, development: Path) -> Iterator[str]:
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_CHARACTERS or key.startswith("django-insecure-"):
+        yield f"SECRET_KEY must be at least {SHORTEST_KEY} random characters."
+    elif development.is_file() and development.read_text().strip() == key:
+        yield "SECRET_KEY is the one that development or the demo generated in var/secret-key; make another one."

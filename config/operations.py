@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import DatabaseError, InterfaceError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, ProcessCollector, generate_latest
@@ -20,13 +16,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from calls.deadlines import CLUSTER_TIMING
-from calls.journal import standing
 from calls.reports import metrics as figures
+from config import findings
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
 from tenants.db.outages import words_of
-from tenants.db.postgresql.refusal import PoolerFound
+from tenants.findings import Finding, Severity
 
 logger = logging.getLogger(__name__)
 
@@ -52,64 +47,19 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
-    database = _part(_database)
-    # A database that does not answer is asked once: each further question would wait as long as the first.
-    parts = {"database": database} | {name: _part(ask) if database["ok"] else database for name, ask in ASKED.items()}
-    parts["storage"] = _part(_storage)
-    parts["dial_journal"] = _part(standing.wrong) if database["ok"] else database
-    ready = all(part["ok"] for part in parts.values())
+    """Return 200 when calls can be placed and polled and pages be shown, else 503. Each part says what is wrong."""
+    found = findings.found()
+    ready = all(finding.severity is not Severity.FAULT for finding in found.values())
+    parts = {name: _part(finding) for name, finding in found.items()}
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 
 
-def _part(check: Callable[[], str]) -> dict[str, Any]:
-    """Run a check, which returns what is wrong in a sentence, or an empty string."""
-    try:
-        wrong = check()
-    except PoolerFound as error:
-        wrong = str(error)
-    except (DatabaseError, InterfaceError):
-        wrong = "The database does not answer."
-    return {"ok": not wrong, "message": wrong}
-
-
-def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return ""
-
-
-def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    return f"{missing} migrations are not applied. Run manage.py migrate." if missing else ""
-
-
-def _worker() -> str:
-    age = figures.newest_beat_age()
-    if age is None:
-        return "No worker has started. Run manage.py worker."
-    if age > CLUSTER_TIMING.watcher:
-        return f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs."
-    return ""
-
-
-def _storage() -> str:
-    """Write a small file where uploads go. Storage on other machines is not asked: a probe must be cheap."""
-    if not isinstance(default_storage, FileSystemStorage):
-        return ""
-    folder = Path(default_storage.location)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ready-") as file:
-            file.write(b" " * 4096)
-            file.flush()
-    except OSError as error:
-        return f"Files cannot be stored in {folder}: {error.strerror}. Free or mount the disk."
-    return ""
-
-
-ASKED = {"migrations": _migrations, "worker": _worker}
+def _part(finding: Finding) -> dict[str, Any]:
+    """Return a part of the answer. A warning has a message although the part is all right."""
+    return {
+        "ok": finding.severity is not Severity.FAULT,
+        "message": "" if finding.severity is Severity.FINE else finding.message,
+    }
 
 
 @require_safe

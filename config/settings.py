@@ -6,12 +6,11 @@ import zoneinfo
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
-import dj_email_url
 from csp.constants import NONE, SELF
 
 from calls.deadlines import CLUSTER_TIMING
-from config.environment import read
+from config.database_url import Database
+from config.environment import OFF, read
 from config.openapi.overview import DESCRIPTION, ENUM_NAMES
 from config.unfold import UNFOLD as UNFOLD
 
@@ -22,18 +21,19 @@ ENVIRONMENT = read(VAR_DIR)
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key
 FIELD_KEYS = ENVIRONMENT.field_keys
-PUBLIC_BASE_URL = ENVIRONMENT.public_base_url
+PUBLIC_BASE_URL = str(ENVIRONMENT.public_base_url)
 ALLOW_LOOPBACK_URLS = ENVIRONMENT.allow_loopback_urls
 ALLOWED_OUTGOING_HOSTS = ENVIRONMENT.allowed_outgoing_hosts
-ENGINE_PROCESSES = ENVIRONMENT.engine_processes
+ENGINE_PROCESSES = ENVIRONMENT.processes
+WAIT_FOR_MIGRATIONS = ENVIRONMENT.wait_for_migrations
 API_RATE = ENVIRONMENT.api_rate
 API_BURST = ENVIRONMENT.api_burst
 METRICS_ALLOW = ENVIRONMENT.metrics_allow
-DIAL_JOURNAL = ENVIRONMENT.dial_journal
+DIAL_JOURNAL = None if ENVIRONMENT.dial_journal == OFF else BASE_DIR / ENVIRONMENT.dial_journal
 DIAL_JOURNAL_DAYS = ENVIRONMENT.dial_journal_days
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SIGN_IN_PROVIDER = ENVIRONMENT.sign_in_provider
-ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+ALLOWED_HOSTS = ENVIRONMENT.hosts
 
 INSTALLED_APPS = [
     "config",  # first: its `createsuperuser` replaces Django's
@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.probes.CheckHost",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "tenants.backoffice.roles.LocalTimeMiddleware",
@@ -100,9 +100,12 @@ TEMPLATES = [
 ]
 
 
-def _database() -> dict[str, Any]:
-    found: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
-    if found["ENGINE"] == "django.db.backends.sqlite3":
+def database(given: Database) -> dict[str, Any]:
+    """Return Django's settings of a database."""
+    found: dict[str, Any] = {"NAME": given.name, "USER": given.user, "PASSWORD": given.password}
+    found |= {"HOST": given.host, "PORT": given.port}
+    if given.kind == "sqlite":
+        found["ENGINE"] = "django.db.backends.sqlite3"
         VAR_DIR.mkdir(parents=True, exist_ok=True)
         # IMMEDIATE: every transaction takes the write lock at its start, so two claims never read the same rows.
         # FULL: a `placing` row lost in a crash would let a call be placed twice.
@@ -113,21 +116,23 @@ def _database() -> dict[str, Any]:
         }
         # A file, not memory: each thread of the engine has its own connection. Parallel runs get one file each.
         found["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
-    elif found["ENGINE"] == "django.db.backends.postgresql":
+    else:
         found["ENGINE"] = "tenants.db.postgresql"
         found["CONN_HEALTH_CHECKS"] = True
-        # The server closes the connection of a process that freezes inside a transaction, which frees its locks.
-        found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"
+        # The server closes the connection of a process that freezes inside a transaction, which frees its locks. It
+        # comes last, so that what the operator gave does not change it.
+        ours = "-c idle_in_transaction_session_timeout=60000"
+        options = {**given.options, "options": f"{given.options.get('options', '')} {ours}".strip()}
         # A server that vanished is noticed within 25 s. Without this a thread would wait for it for hours, silently.
         vanished = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-        found["OPTIONS"] = {"connect_timeout": 10, **vanished, **found["OPTIONS"]}
+        found["OPTIONS"] = {"connect_timeout": 10, **vanished, **options}
         # Behind a pooler, a cursor of the server ends with the transaction: rows are read in parts instead.
         found["POOLER"] = found["DISABLE_SERVER_SIDE_CURSORS"] = ENVIRONMENT.database_pooler
     found["CONN_MAX_AGE"] = 60  # not a pool: forked workers would share its sockets
     return found
 
 
-DATABASES = {"default": _database()}
+DATABASES = {"default": database(ENVIRONMENT.database_url)}
 STATEMENT_SECONDS, LONG_STATEMENT_SECONDS = 5, 120  # of the web process: see config/time_limits.py
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -161,11 +166,11 @@ AXES_LOCKOUT_CALLABLE = "tenants.backoffice.sign_in.sign_in_pages.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "next"]  # not stored: a page's address may have a search in it
 PASSWORD_RESET_TIMEOUT = 3600
-EMAIL_CONFIGURED = bool(ENVIRONMENT.email_url)
-EMAIL = dj_email_url.parse(ENVIRONMENT.email_url or "dummy:")
-EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_BACKEND"], EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"]
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_USER"], EMAIL["EMAIL_HOST_PASSWORD"]
-EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_FILE_PATH = EMAIL["EMAIL_USE_TLS"], EMAIL["EMAIL_USE_SSL"], EMAIL["EMAIL_FILE_PATH"]
+EMAIL = ENVIRONMENT.email_url
+EMAIL_CONFIGURED = bool(EMAIL)
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = EMAIL.backend, EMAIL.host, EMAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_FILE_PATH = EMAIL.starttls, EMAIL.tls, EMAIL.folder
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from
 SESSION_ENGINE = "tenants.sign_in.sessions"
@@ -210,9 +215,7 @@ MEDIA_ROOT = VAR_DIR / "uploads"  # never served
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "config.static_files.Storage"
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG

@@ -1,87 +1,137 @@
-"""The settings of the OpenID Connect provider, from the environment."""
+"""The settings of the OpenID Connect provider: a part of the table in `config/environment.py`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
-from environs import Env
-
+from config import setting_types as types
+from config.setting_types import HTTP_PORTS, Type, Wrong, setting
 from tenants.egress.policy import Policy
 from tenants.policy import ROLES
 from tenants.sign_in.provider_settings import GivenRole, ProviderSettings
 
-AS_JSON = (
-    'OIDC_ROLES must be JSON such as {"call-center": {"ID of an organization": "operator"}}, with the roles '
-    "viewer, operator, manager and admin."
+ISSUER_SHAPE = (
+    "must be the provider's https address, exactly as its document names it, such as https://accounts.google.com."
 )
 
 
-def read(env: Env, policy: Policy) -> ProviderSettings | None:
-    """Return the settings; None without OIDC_ISSUER. Raises ImproperlyConfigured."""
-    issuer = env.str("OIDC_ISSUER", "").strip()
-    if not issuer:
-        return None
-    _check_issuer(issuer, policy)
-    client = env.str("OIDC_CLIENT_ID", "").strip()
-    if not client:
-        raise ImproperlyConfigured("OIDC_CLIENT_ID is required with OIDC_ISSUER: the client that the provider knows.")
-    claim, roles = env.str("OIDC_ROLES_CLAIM", "").strip(), _roles(env.str("OIDC_ROLES", ""))
-    if bool(claim) != bool(roles):
-        raise ImproperlyConfigured("OIDC_ROLES_CLAIM and OIDC_ROLES are given together, or neither is.")
-    scopes = env.str("OIDC_SCOPES", ProviderSettings.scopes).split()
-    if "openid" not in scopes:
-        raise ImproperlyConfigured("OIDC_SCOPES must contain openid.")
-    return ProviderSettings(
-        issuer=issuer,
-        client_id=client,
-        client_secret=env.str("OIDC_CLIENT_SECRET", ""),
-        name=env.str("OIDC_NAME", "").strip() or ProviderSettings.name,
-        scopes=" ".join(scopes),
-        link_by_email=env.bool("OIDC_LINK_BY_EMAIL", False),
-        roles_claim=claim,
-        roles=roles,
-        two_step_amr=_words(env, "OIDC_TWO_STEP_AMR", ["mfa"]),
-        two_step_acr=_words(env, "OIDC_TWO_STEP_ACR", []),
-        two_step_always=env.bool("OIDC_TWO_STEP_ALWAYS", False),
-    )
-
-
-def _words(env: Env, name: str, default: list[str]) -> frozenset[str]:
-    listed: Callable[..., list[str]] = env.list
-    return frozenset(word.strip() for word in listed(name, default) if word.strip())
-
-
-def _check_issuer(issuer: str, policy: Policy) -> None:
+def _issuer(text: str) -> str:
     try:
-        parts = urlsplit(issuer)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        parts, port = urlsplit(""), 0
+        parts, _ = types.split(text)
+    except ValueError as error:
+        raise Wrong(ISSUER_SHAPE) from error
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if not (parts.hostname and plain and policy.admits_scheme(parts.scheme, parts.hostname, port)):
-        raise ImproperlyConfigured(
-            "OIDC_ISSUER must be the provider's https address, exactly as its document names it, such as "
-            "https://accounts.google.com."
-        )
+    if not (parts.hostname and plain and parts.scheme in HTTP_PORTS):
+        raise Wrong(ISSUER_SHAPE)
+    return text
+
+
+def _scopes(text: str) -> str:
+    scopes = text.split()
+    if "openid" not in scopes:
+        raise Wrong("must contain openid.")
+    return " ".join(scopes)
 
 
 def _roles(text: str) -> tuple[GivenRole, ...]:
-    if not text.strip():
-        return ()
     try:
         found: Any = json.loads(text)
-        given = [
+        given = tuple(
             GivenRole(value, UUID(organization), role)
             for value, roles in found.items()
             for organization, role in roles.items()
-        ]
+        )
     except (ValueError, AttributeError) as error:
-        raise ImproperlyConfigured(AS_JSON) from error
+        raise Wrong(AS_JSON) from error
     if not given or any(each.role not in ROLES for each in given):
-        raise ImproperlyConfigured(AS_JSON)
-    return tuple(given)
+        raise Wrong(AS_JSON)
+    return given
+
+
+AS_JSON = (
+    'must be JSON such as {"call-center": {"ID of an organization": "operator"}}, with the roles '
+    "viewer, operator, manager and admin."
+)
+ISSUER = Type("an https address", _issuer)
+SCOPES = Type("scopes, with spaces between them", _scopes)
+ROLES_AS_JSON = Type("JSON", _roles, lambda given: f"{len(given)} roles")
+# What a setting has that is not given and has no default.
+NOT_GIVEN: dict[str, Any] = dict.fromkeys(
+    ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ROLES_CLAIM"), ""
+) | {"OIDC_TWO_STEP_ACR": frozenset()}
+
+
+@dataclass(frozen=True, repr=False)
+class SignInProvider:
+    """How team members sign in through a provider. How to set it up: docs/deploying.md."""
+
+    oidc_issuer: str = setting(
+        ISSUER,
+        "",
+        "the sign-in provider's address, exactly as `issuer` in its `/.well-known/openid-configuration` "
+        "([single sign-on](deploying.md#single-sign-on))",
+        otherwise="none: single sign-on is off",
+    )
+    oidc_client_id: str = setting(
+        types.TEXT, "", "the client that the provider knows", otherwise="required with `OIDC_ISSUER`"
+    )
+    oidc_client_secret: str = setting(
+        types.TEXT, "", "the client's secret", secret=True, otherwise="none: a public client"
+    )
+    oidc_name: str = setting(types.TEXT, ProviderSettings.name, "what the button says after *Sign in with*")
+    oidc_scopes: str = setting(SCOPES, ProviderSettings.scopes, "the scopes that are asked for")
+    oidc_link_by_email: bool = setting(
+        types.BOOLEAN, "false", "link an account by its verified e-mail address when it first signs in"
+    )
+    oidc_roles_claim: str = setting(
+        types.TEXT,
+        "",
+        "the claim of the ID token with groups or roles; dots lead into objects",
+        otherwise="none: roles are given on the pages",
+    )
+    oidc_roles: tuple[GivenRole, ...] = setting(
+        ROLES_AS_JSON,
+        "",
+        "value of the claim → ID of an organization → `viewer`, `operator`, `manager` or `admin`",
+        otherwise="required with `OIDC_ROLES_CLAIM`",
+    )
+    oidc_two_step_amr: frozenset[str] = setting(types.WORDS, "mfa", "values of `amr` that mean a second factor")
+    oidc_two_step_acr: frozenset[str] = setting(types.WORDS, "", "values of `acr` that mean one; they are asked for")
+    oidc_two_step_always: bool = setting(types.BOOLEAN, "false", "the provider always asks for a second factor")
+
+    @property
+    def sign_in_provider(self) -> ProviderSettings | None:
+        """Return how this installation uses its provider, or None without one."""
+        if not self.oidc_issuer:
+            return None
+        return ProviderSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret,
+            name=self.oidc_name,
+            scopes=self.oidc_scopes,
+            link_by_email=self.oidc_link_by_email,
+            roles_claim=self.oidc_roles_claim,
+            roles=self.oidc_roles,
+            two_step_amr=self.oidc_two_step_amr,
+            two_step_acr=self.oidc_two_step_acr,
+            two_step_always=self.oidc_two_step_always,
+        )
+
+
+def contradictions(found: SignInProvider, policy: Policy) -> Iterator[str]:
+    """Yield what is wrong with settings that are each well written."""
+    if not found.oidc_issuer:
+        return
+    parts = urlsplit(found.oidc_issuer)
+    if not policy.admits_scheme(parts.scheme, parts.hostname or "", parts.port or HTTP_PORTS[parts.scheme]):
+        yield f"OIDC_ISSUER {ISSUER_SHAPE}"
+    if not found.oidc_client_id:
+        yield "OIDC_CLIENT_ID is required with OIDC_ISSUER: the client that the provider knows."
+    if bool(found.oidc_roles_claim) != bool(found.oidc_roles):
+        yield "OIDC_ROLES_CLAIM and OIDC_ROLES are given together, or neither is."

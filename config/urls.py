@@ -8,7 +8,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from config import operations, search
+from config import operations, search, system_page
 from config.openapi.pages import DocsView, SchemaView
 from tenants.api.errors import page_not_found
 from tenants.backoffice import my_settings
@@ -29,6 +29,7 @@ urlpatterns = [
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
     path("admin/search/", admin.site.admin_view(search.view), name="search"),  # replaces the theme's search
     path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
+    path("admin/system/", admin.site.admin_view(system_page.view), name="system"),
     path("admin/", include("tenants.backoffice.sign_in.urls")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),

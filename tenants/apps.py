@@ -15,6 +15,7 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from django_q.signals import post_execute_in_worker  # models are loaded only now
 
+        from tenants import key_canary
         from tenants.journal.writer import begin_history
         from tenants.sign_in.sessions import note_sign_in
 
@@ -24,4 +25,5 @@ class TenantsConfig(AppConfig):
         connection_created.connect(outages.note_success)
         post_migrate.connect(append_only.install, sender=self)
         post_migrate.connect(begin_history, sender=self)
+        post_migrate.connect(key_canary.install, sender=self)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

@@ -114,6 +114,7 @@ COMMANDS = {
             "engine",
             "rotate_field_keys",
             "sandbox",
+            "settings",
             "verify_audit",
             "worker",
         ),

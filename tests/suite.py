@@ -41,6 +41,8 @@ ON_SQLITE = {
     "tests/browser/test_journey.py": "the demo in a browser",
     "tests/test_operations.py": "readiness asks the database itself",
     "tests/test_database_away.py": "a file that is gone, locked or read-only",
+    "tests/test_system_page.py": "the database's clock, and one query over all queues",
+    "tests/tenants/test_schema.py": "the columns of every table",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
     "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",

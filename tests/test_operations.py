@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +23,11 @@ from django.test import Client
 from django.utils import timezone
 
 from calls.models import Heartbeat, Status
-from config import operations
+from config import findings
 from config.logs import Formatter
 from providers.models import Assistant, PhoneNumber
 from tenants.client_address import FORWARDED
+from tenants.findings import Finding
 from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
@@ -40,10 +45,14 @@ def worker(db: None) -> Heartbeat:
 # Ready.
 
 
-def test_it_is_ready_with_a_database_its_tables_and_a_worker(worker: Heartbeat) -> None:
+def test_it_is_ready_with_a_database_its_tables_and_a_worker(
+    worker: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**12, total=10**12))
+    monkeypatch.setattr(os, "environ", {})
     answer = Client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK, "storage": OK}
+    assert answer.json() == {"ok": True} | dict.fromkeys(findings.TITLES, OK)
     assert answer["X-Request-Id"]
 
 
@@ -51,8 +60,10 @@ def faulty(part: str) -> str:
     answer = Client().get("/readyz")
     found = answer.json()
     assert (answer.status_code, found["ok"]) == (503, False)
-    assert [name for name in ("database", "migrations", "worker", "storage") if not found[name]["ok"]] == [part]
-    return str(found[part]["message"])
+    wrong = {name: found[name]["message"] for name in findings.TITLES if not found[name]["ok"]}
+    assert next(iter(wrong)) == part
+    assert not [message for name, message in wrong.items() if name != part and not message.startswith("Not known")]
+    return str(wrong[part])
 
 
 def test_a_folder_that_cannot_be_written_is_told(worker: Heartbeat, settings: Any, tmp_path: Path) -> None:
@@ -92,16 +103,32 @@ def test_a_migration_that_is_missing_is_told(worker: Heartbeat) -> None:
     assert "manage.py migrate" in faulty("migrations")
 
 
+def test_a_newer_database_is_named_as_newer(worker: Heartbeat) -> None:
+    MigrationRecorder(connection).record_applied("calls", "0099_of_a_later_version")
+    assert "newer than this program, which does not know calls.0099_of_a_later_version" in faulty("migrations")
+
+
+def test_probes_come_by_any_address_and_nothing_else_does(worker: Heartbeat, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["calls.example.org"]
+    for host in ("10.42.0.7:8000", "[fd00::7]:8000", "trunkline-web_1", "evil.example"):
+        assert Client(headers={"host": host}).get("/healthz").status_code == 200
+        assert Client(headers={"host": host}).get("/readyz").status_code in (200, 503)
+        for path in ("/metrics", "/admin/login/", "/healthz/", "/readyz/x", "/api/v1/contacts/"):
+            assert Client(headers={"host": host}).get(path).status_code in (400, 404), path
+    assert Client(headers={"host": "10.42.0.7"}).get("/admin/login/").status_code == 400
+
+
 def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> str:
+    asked = []
+
+    def broken() -> Finding:
+        asked.append(1)
         raise DatabaseError("secret words of the server")
 
-    monkeypatch.setattr(operations, "_database", broken)
-    answer, silent = Client().get("/readyz"), {"ok": False, "message": "The database does not answer."}
-    assert (answer.status_code, answer.json()) == (
-        503,
-        {"ok": False, "database": silent, "migrations": silent, "worker": silent},
-    )
+    checks = [replace(check, run=broken) if check.asks_database else check for check in findings.CHECKS]
+    monkeypatch.setattr(findings, "CHECKS", checks)
+    assert faulty("database") == "The database does not answer."
+    assert len(asked) == 1, "nothing waits for it again"
 
 
 # Metrics.

@@ -97,7 +97,7 @@ def environment(url: str, **more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONPATH": str(ROOT),
         "DEBUG": "false",
-        "SECRET_KEY": "k" * 50,
+        "SECRET_KEY": "only-for-benchmarks-" * 3,
         "FIELD_KEYS": os.environ.setdefault("FIELD_KEYS", Fernet.generate_key().decode()),
         "ALLOW_LOOPBACK_URLS": "true",
         "ALLOWED_HOSTS": "127.0.0.1",

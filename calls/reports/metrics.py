@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from django_q.models import OrmQ
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -32,9 +33,15 @@ GAUGED = {
 }
 
 
+def newest_beat() -> datetime | None:
+    """Return the moment of the newest heartbeat of any engine process. None: there was none yet."""
+    newest: datetime | None = Heartbeat.objects.filter(role=Heartbeat.Role.ENGINE).aggregate(at=Max("beaten_at"))["at"]
+    return newest
+
+
 def newest_beat_age() -> float | None:
-    """Return the seconds since the newest heartbeat of any engine process. None: there was none yet."""
-    newest = Heartbeat.objects.filter(role=Heartbeat.Role.ENGINE).aggregate(at=Max("beaten_at"))["at"]
+    """Return the seconds since the newest heartbeat. None: there was none yet."""
+    newest = newest_beat()
     return _age(newest, timezone.now()) if newest else None
 
 
@@ -66,9 +73,9 @@ def _calls(now: datetime) -> Iterator[Metric]:
     yield _gauge("trunkline_calls_overdue", "Open calls that should have ended by now. They hold no line.", overdue)
 
 
-def _queues(now: datetime) -> Iterator[Metric]:
-    """Yield how much is due in each queue, and for how long the oldest entry has been due."""
-    waiting = {
+def due_rows(now: datetime) -> dict[str, tuple[QuerySet[Any], str]]:
+    """Return the rows that are due in each queue of the engine, and the name of the moment since when each is."""
+    return {
         "placing": (Call.objects.about_to_go(now), "due_at"),
         "reading": (Call.objects.due_for_read(now), "polling__next_read_at"),
         "reconciling": (Call.objects.due_for_reconciling(now), "polling__next_read_at"),
@@ -83,11 +90,15 @@ def _queues(now: datetime) -> Iterator[Metric]:
         ),
         "tasks": (OrmQ.objects.filter(lock__lte=now), "lock"),
     }
+
+
+def _queues(now: datetime) -> Iterator[Metric]:
+    """Yield how much is due in each queue, and for how long the oldest entry has been due."""
     due = GaugeMetricFamily("trunkline_queue_due", "Entries that are due in a queue of the engine.", labels=["queue"])
     oldest = GaugeMetricFamily(
         "trunkline_queue_oldest_seconds", "Seconds for which the oldest entry has been due.", labels=["queue"]
     )
-    for name, (rows, moment) in waiting.items():
+    for name, (rows, moment) in due_rows(now).items():
         found = rows.order_by().aggregate(n=Count("pk"), since=Min(moment))
         due.add_metric([name], found["n"])
         oldest.add_metric([name], _age(found["since"], now) if found["since"] else 0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from config.findings import CHECKS
 from config.openapi import protocol, shapes
 from config.openapi.bodies import ref
 from config.openapi.shapes import FLAG, TEXT, WORD, obj
@@ -16,7 +17,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "readyz": {
         "summary": "Check that calls are placed and followed",
         "responses": {
-            code: ("application/json", obj(ok=FLAG, database=PART, migrations=PART, worker=PART))
+            code: ("application/json", obj(ok=FLAG, **{check.name: PART for check in CHECKS}))
             for code in ("200", "503")
         },
     },

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet, InvalidToken
 from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models.functions import Cast
 
 from tenants.db.encrypted_fields import EncryptedJSONField, fernet
@@ -36,16 +36,41 @@ def rotate_all(batch: int = BATCH) -> Iterator[Rotated]:
 
     What is encrypted with the first key is left alone. So a run that was interrupted is resumed by the next one.
     """
+    for model, name in _columns():
+        yield _rotate(model, name, batch)
+
+
+def reads_one_of_each(using: str) -> bool:
+    """Return whether the keys decrypt the newest value of every encrypted column whose table exists."""
+    tables = connections[using].introspection.table_names()
+    for model, name in _columns():
+        if model._meta.db_table not in tables:
+            continue
+        stored = _stored(model, name).using(using).order_by("-pk").values_list("stored", flat=True).first()
+        try:
+            if stored:
+                fernet().decrypt(stored.encode())
+        except InvalidToken:
+            return False
+    return True
+
+
+def _columns() -> Iterator[tuple[type[models.Model], str]]:
     for model in apps.get_models():
         for field in model._meta.local_concrete_fields:
             if isinstance(field, EncryptedJSONField):
-                yield _rotate(model, field.attname, batch)
+                yield model, field.attname
+
+
+def _stored(model: type[models.Model], name: str) -> models.QuerySet[models.Model]:
+    """Return the rows with a value in an encrypted column, annotated with the value as it is stored."""
+    rows = model._base_manager.annotate(stored=Cast(name, models.TextField()))
+    return rows.exclude(stored=None).exclude(stored="")
 
 
 def _rotate(model: type[models.Model], name: str, batch: int) -> Rotated:
     found = Rotated(f"{model._meta.db_table}.{name}")
-    rows = model._base_manager.annotate(stored=Cast(name, models.TextField())).order_by("pk")
-    rows = rows.exclude(stored=None).exclude(stored="")
+    rows = _stored(model, name).order_by("pk")
     page = list(rows.values_list("pk", "stored")[:batch])
     while page:
         for pk, stored in page:

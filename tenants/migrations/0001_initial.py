@@ -57,6 +57,13 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='KeyCanary',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('value', tenants.db.encrypted_fields.EncryptedJSONField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Organization',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

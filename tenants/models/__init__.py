@@ -3,6 +3,7 @@
 from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
 from tenants.models.audit import AuditEntry, AuditPersonal, AuditSeal
 from tenants.models.journal import DialJournal, History, JournalFile, JournalNote
+from tenants.models.key_canary import KeyCanary
 from tenants.models.members import Membership, StaffSettings, levels_of, member_level
 from tenants.models.organization import Organization, Tenant
 from tenants.models.records import Alert
@@ -25,6 +26,7 @@ __all__ = [
     "History",
     "JournalFile",
     "JournalNote",
+    "KeyCanary",
     "Membership",
     "Organization",
     "ProviderIdentity",

@@ -9,11 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.contrib.auth.models import User
@@ -21,11 +23,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
-from environs import Env
 
-from config import sign_in_provider
+from config import environment
 from tenants.backoffice.sign_in import provider_pages as pages
-from tenants.egress.policy import Origin, Policy
+from tenants.egress.policy import Origin
 from tenants.models import (
     ApiKey,
     AuditEntry,
@@ -625,22 +626,29 @@ def _asked(settings: Any, plain: ProviderSettings) -> str:
 # The settings.
 
 
-def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> ProviderSettings | None:
-    for name, value in given.items():
-        monkeypatch.setenv(f"OIDC_{name.upper()}", value)
-    return sign_in_provider.read(Env(), Policy())
+def read(**given: str) -> ProviderSettings | None:
+    needed = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz", "FIELD_KEYS": Fernet.generate_key().decode()}
+    named = {f"OIDC_{name.upper()}": value for name, value in given.items()}
+    return environment.read(Path("/nowhere"), needed | named).sign_in_provider
 
 
 ISSUER = "https://id.example.org/realms/acme"
 HOME = "0b0f6a3e-6f0b-4c53-9d6e-2f6a2f9d4c11"
 
 
-def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(monkeypatch) is None
-    found = read(monkeypatch, issuer=f" {ISSUER} ", client_id="trunkline")
+def test_settings_are_read() -> None:
+    assert read() is None
+    found = read(issuer=f" {ISSUER} ", client_id="trunkline")
     assert found == ProviderSettings(ISSUER, "trunkline") and not found.link_by_email and not found.two_step_always
     roles = json.dumps({"callers": {HOME: "operator"}})
-    found = read(monkeypatch, roles_claim="groups", roles=roles, two_step_amr="mfa, hwk", client_secret="hidden words")
+    found = read(
+        issuer=ISSUER,
+        client_id="trunkline",
+        roles_claim="groups",
+        roles=roles,
+        two_step_amr="mfa, hwk",
+        client_secret="hidden words",
+    )
     assert found is not None and found.two_step_amr == {"mfa", "hwk"}
     assert [(each.value, str(each.organization), each.role) for each in found.roles] == [("callers", HOME, "operator")]
     assert "hidden words" not in repr(found)
@@ -668,6 +676,6 @@ def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_wrong_settings_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+def test_wrong_settings_are_refused_in_a_sentence(given: dict[str, str]) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^OIDC_[A-Z_]+ .*\.$"):
-        read(monkeypatch, **({"issuer": ISSUER, "client_id": "trunkline"} | given))
+        read(**({"issuer": ISSUER, "client_id": "trunkline"} | given))

@@ -14,9 +14,10 @@ from django.db import connection, models
 
 from campaigns.models.number_hash import InstallationKey
 from providers.models import ProviderAccount
+from tenants import key_canary
 from tenants.db import encrypted_fields, key_rotation
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret
-from tenants.models import AuditEntry, Authenticator, Organization, StoredAnswer, WebhookEndpoint
+from tenants.models import AuditEntry, Authenticator, KeyCanary, Organization, StoredAnswer, WebhookEndpoint
 from tests.conftest import an_account
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,14 @@ def stored(table: str, column: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
+@pytest.fixture(autouse=True)
+def _set_up_with_the_old_key(db: None, settings: Any) -> None:
+    kept = settings.FIELD_KEYS
+    settings.FIELD_KEYS = (OLD,)
+    key_canary.renew()
+    settings.FIELD_KEYS = kept
+
+
 @pytest.fixture
 def one_of_each(organization: Organization, settings: Any) -> dict[type[models.Model], dict[str, Any]]:
     """A row of each model with secrets, stored with the old key."""
@@ -48,6 +57,7 @@ def one_of_each(organization: Organization, settings: Any) -> dict[type[models.M
         StoredAnswer.objects.create(slot="s", fingerprint="f", run="r", answer={"status": 201}),
         Authenticator.objects.create(user=user, secret="JBSWY3DPEHPK3PXP"),
         InstallationKey.objects.create(name="a key", value="00ff"),
+        KeyCanary.objects.get(),
     ]
     Organization.objects.filter(pk=organization.pk).update(webhook_secret="whsec_1", old_webhook_secret="whsec_0")
     organization.refresh_from_db()

@@ -151,6 +151,7 @@ OPEN = {
     *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
     "calls_call_evidence",  # test_evidence_csv
     "my-settings",  # test_local_time
+    "system",  # test_system_page
     # test_sign_in, test_two_step, test_sessions, test_passwords
     *("sign-in", "two-step-code", "two-step", "my-sessions", "own-password"),
     *("password-reset", "password-reset-sent", "password-reset-new"),

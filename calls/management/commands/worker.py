@@ -10,9 +10,12 @@ from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
+from tenants import key_canary
 from tenants.db.postgresql.refusal import PoolerFound
+from tenants.management.tables import demand_tables
 from tenants.outages import outage_in
 
+WAIT = 600
 AGAIN = 1.0  # seconds
 
 
@@ -22,10 +25,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--skip-checks", action="store_true", help="Skip system checks.")
+        parser.add_argument(
+            "--wait-for-migrations",
+            type=int,
+            nargs="?",
+            const=WAIT,
+            metavar="SECONDS",
+            help=f"Wait so long ({WAIT} without a number) for the tables of this version, instead of ending at once.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["skip_checks"]:
             self._check_apart()
+        self._wait_until(connection.ensure_connection)
+        given = options.get("wait_for_migrations")
+        demand_tables(settings.WAIT_FOR_MIGRATIONS if given is None else given, self.stderr.write)
+        if misfit := key_canary.finding().message:
+            self.stderr.write(misfit)
         watcher = Watcher(say=self.stdout.write)
         try:
             self._wait_until(admit)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
-from tenants import audit_log
+from tenants import audit_log, key_canary
 from tenants.db.key_rotation import rotate_all
 from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 
@@ -17,7 +17,18 @@ class Command(RecordedCommand):
         "An interrupted run is resumed by running the command again."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--lost",
+            action="store_true",
+            help="The former keys are lost, and all credentials were entered again: do not miss the keys any longer.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        lost = options["lost"] and key_canary.fitting() == 0
+        if lost:
+            key_canary.renew()
         counts: dict[str, int] = {}
         complete = True
         for column in rotate_all():
@@ -28,12 +39,16 @@ class Command(RecordedCommand):
             counts[column.column] = column.encrypted_anew
             complete = complete and column.done
         audit_log.record(
-            None, actor=COMMAND_LINE, action="field_keys.rotate", subject="FIELD_KEYS", detail={"anew": counts}
+            None,
+            actor=COMMAND_LINE,
+            action="field_keys.rotate",
+            subject="FIELD_KEYS",
+            detail={"anew": counts} | ({"lost": True} if lost else {}),
         )
         if not complete:
             raise CommandError(
                 "Not every secret is encrypted with the first key. Keep the old keys. For what changed meanwhile, run "
                 "the command again. For what is undecryptable, add the key it was stored with to FIELD_KEYS, or enter "
-                "the secret anew."
+                "the secret anew. If that key is lost for ever, run the command with --lost afterwards."
             )
         self.stdout.write("Every secret is encrypted with the first key. You can remove the others from FIELD_KEYS.")

@@ -1,0 +1,261 @@
+"""What is wrong with this installation, in words: one list for `/readyz`, the System page and the start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Min, Value
+from django.utils import timezone
+
+from calls.deadlines import CLUSTER_TIMING
+from calls.journal import standing
+from calls.reports import metrics as figures
+from config import setting_names, static_files
+from config.environment import TABLE
+from tenants import key_canary
+from tenants.db import schema
+from tenants.db.postgresql.refusal import PoolerFound
+from tenants.findings import Finding, Severity, fault, warning
+
+logger = logging.getLogger(__name__)
+
+AT_START = ("database", "field_keys", "clock", "disk", "static", "settings")  # the tables have been looked at
+UNKNOWN = "Not known"
+SLOW = 0.25  # seconds for a question that the database answers without reading a table
+CLOCK_OFF, CLOCK_WRONG = 2.0, 60.0  # seconds
+LATE = timedelta(minutes=2)
+QUEUES = {
+    "reading": "reading the status of calls",
+    "reconciling": "looking for unconfirmed calls",
+    "callbacks": "taking in provider events",
+    "webhooks": "webhook deliveries",
+    "tasks": "background tasks",
+}
+GIGABYTE = 10**9
+FULL, NEARLY_FULL, PLENTY, NEARLY = 0.1 * GIGABYTE, 1 * GIGABYTE, 20 * GIGABYTE, 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """`title` and `fine`: the row on the page, and what it says while nothing is wrong."""
+
+    name: str
+    title: str
+    fine: str
+    run: Callable[[], Finding]
+    asks_database: bool = True
+
+
+def found(names: Collection[str] | None = None) -> dict[str, Finding]:
+    """Run every check, or those named. While the database does not answer, nothing else asks it: each would wait."""
+    results: dict[str, Finding] = {}
+    for check in CHECKS:
+        if names is not None and check.name not in names:
+            continue
+        first = results.get("database")
+        if check.asks_database and first and first.severity is Severity.FAULT:
+            results[check.name] = fault(f"{UNKNOWN} while the database does not answer.")
+            continue
+        try:
+            results[check.name] = check.run()
+        except PoolerFound as error:
+            results[check.name] = fault(str(error))
+        except (DatabaseError, InterfaceError):
+            results[check.name] = fault(f"{UNKNOWN} without the tables." if first else schema.UNREACHABLE)
+    return results
+
+
+def log_at_start() -> None:
+    for name, finding in found(AT_START).items():
+        if finding.severity is not Severity.FINE and not finding.message.startswith(UNKNOWN):
+            level = logging.ERROR if finding.severity is Severity.FAULT else logging.WARNING
+            logger.log(level, "%s: %s", TITLES[name], finding.message)
+
+
+def database() -> Finding:
+    begun = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return slowness(time.perf_counter() - begun)
+
+
+def slowness(seconds: float) -> Finding:
+    if seconds < SLOW:
+        return Finding()
+    return warning(
+        f"The database took {seconds:.1f} seconds for a trivial question. Look at its load, its disk and the network."
+    )
+
+
+def migrations() -> Finding:
+    return fault(schema.what_is_wrong())
+
+
+def worker() -> Finding:
+    age = figures.newest_beat_age()
+    if age is None:
+        return fault("No worker has started. Run manage.py worker.")
+    if age > CLUSTER_TIMING.watcher:
+        return fault(f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs.")
+    return Finding()
+
+
+def queues() -> Finding:
+    """Look for the oldest entry of each queue, in one query.
+
+    Calls wait for the limits of accounts as well, and a large file takes its time: these are left out.
+    """
+    now = timezone.now()
+    due = {name: each for name, each in figures.due_rows(now).items() if name in QUEUES}
+    oldest = [
+        rows.order_by()
+        .annotate(queue=Value(name))
+        .values("queue")
+        .annotate(since=Min(moment))
+        .values_list("queue", "since")
+        for name, (rows, moment) in due.items()
+    ]
+    ages = {name: now - since for name, since in oldest[0].union(*oldest[1:], all=True) if since}
+    return lateness({name: age for name, age in ages.items() if age > LATE})
+
+
+def lateness(ages: dict[str, timedelta]) -> Finding:
+    if not ages:
+        return Finding()
+    named = ", ".join(f"{QUEUES[name]} for {_duration(age)}" for name, age in sorted(ages.items()))
+    return warning(
+        f"Work has been due for too long: {named}. If the workers run and the providers answer, start another worker "
+        "or raise ENGINE_PROCESSES."
+    )
+
+
+def clock() -> Finding:
+    """Compare this machine's clock with the database's. With SQLite both are the same."""
+    newest = figures.newest_beat()
+    ahead = (newest - timezone.now()).total_seconds() if newest else 0.0
+    if ahead > CLOCK_OFF:
+        return warning(f"The clock of a worker is {ahead:.0f} seconds ahead of this machine's. Set both by NTP.")
+    asked = timezone.now()
+    theirs = _database_clock()
+    return skew(asked, theirs, timezone.now())
+
+
+def skew(asked: datetime, theirs: datetime | None, answered: datetime) -> Finding:
+    """Judge a clock that was read between two moments of ours."""
+    if theirs is None:
+        return Finding()
+    off = max((asked - theirs).total_seconds(), (theirs - answered).total_seconds())
+    if off < CLOCK_OFF:
+        return Finding()
+    side = "ahead of" if theirs < asked else "behind"
+    sentence = (
+        f"The clock of this machine is {off:.0f} seconds {side} the database's. Set both by NTP: calling hours and "
+        "leases go by them."
+    )
+    return fault(sentence) if off >= CLOCK_WRONG else warning(sentence)
+
+
+def _database_clock() -> datetime | None:
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+        return moment
+
+
+def disk() -> Finding:
+    """Look at the folders that Trunkline writes to."""
+    folders: dict[str, str | Path] = {"var/": settings.VAR_DIR, "uploads": settings.MEDIA_ROOT}
+    folders["temporary files"] = tempfile.gettempdir()
+    worst = Finding()
+    for name, folder in folders.items():
+        here = _existing(Path(folder))
+        usage = shutil.disk_usage(here)
+        finding = room(name, usage.free, usage.total) if usage.total else Finding()
+        if not os.access(here, os.W_OK):
+            finding = fault(f"The folder of {name} cannot be written. Mount it writable for the user of the processes.")
+        worst = max(worst, finding, key=lambda each: each.severity)
+    return worst
+
+
+def room(name: str, free: float, total: float) -> Finding:
+    sentence = f"The disk with the folder of {name} has {free / GIGABYTE:.1f} GB left. Make room or enlarge it."
+    if free < FULL:
+        return fault(sentence)
+    return warning(sentence if free < NEARLY_FULL or (free < PLENTY and free < NEARLY * total) else "")
+
+
+def storage() -> Finding:
+    """Write a small file where uploads go. Storage on other machines is not asked: a probe must be cheap."""
+    if not isinstance(default_storage, FileSystemStorage):
+        return Finding()
+    folder = Path(default_storage.location)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ready-") as file:
+            file.write(b" " * 4096)
+            file.flush()
+    except OSError as error:
+        return fault(f"Files cannot be stored in {folder}: {error.strerror}. Free or mount the disk.")
+    return Finding()
+
+
+def journal() -> Finding:
+    return fault(standing.wrong())
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+
+
+def given() -> Finding:
+    """Look at the names in the environment, and at settings that are hardly meant."""
+    return warning(" ".join(doubtful_settings()))
+
+
+def doubtful_settings() -> list[str]:
+    return [*settings.ENVIRONMENT.warnings, *_misspelt(frozenset(os.environ))]
+
+
+@lru_cache(maxsize=1)  # the names hardly change, and each is compared with every setting
+def _misspelt(names: frozenset[str]) -> tuple[str, ...]:
+    known = {*TABLE, *(row.old_name for row in TABLE.values() if row.old_name)}
+    return tuple(setting_names.misspelt(names, known))
+
+
+def static() -> Finding:
+    return fault(static_files.what_is_wrong())
+
+
+def _duration(age: timedelta) -> str:
+    minutes = round(age.total_seconds() / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+
+
+CHECKS = (
+    Check("database", "Database", "It answers quickly.", database),
+    Check("migrations", "Tables", "They are those of this version.", migrations),
+    Check("field_keys", "Encryption keys", "They fit this database.", key_canary.finding),
+    Check("worker", "Worker", "It runs.", worker),
+    Check("queues", "Work that is due", "None of it is late.", queues),
+    Check("clock", "Clock", "It agrees with the database's.", clock),
+    Check("disk", "Disk", "It has room.", disk, asks_database=False),
+    Check("storage", "Uploads", "Files can be stored.", storage, asks_database=False),
+    Check("dial_journal", "Dial journal", "It agrees with the database.", journal),
+    Check("static", "Static files", "They are those of this version.", static, asks_database=False),
+    Check("settings", "Settings", "All names are known.", given, asks_database=False),
+)
+TITLES = {check.name: check.title for check in CHECKS}

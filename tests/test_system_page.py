@@ -1,0 +1,139 @@
+"""The System page and its findings: what is wrong, in words, for those who run the installation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from calls.models import Heartbeat, ProviderCallback, Status
+from config import findings
+from providers.models import Assistant, PhoneNumber
+from tenants.findings import Finding, Severity
+from tenants.models import KeyCanary, Membership, Organization
+from tests.calls.test_api_calls import a_call
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/system/"
+FOREIGN = "B" * 43 + "="
+
+
+@pytest.fixture
+def worker() -> Heartbeat:
+    return Heartbeat.objects.create(worker="w", slot=0, run="r")
+
+
+@pytest.fixture
+def root() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org"))
+    return client
+
+
+def text_of(client: Client) -> str:
+    page = client.get(PAGE)
+    assert page.status_code == 200
+    return " ".join(page.content.decode().split())
+
+
+def test_the_installations_staff_alone_sees_it(root: Client, organization: Organization) -> None:
+    assert "What is known, and what to do" in text_of(root)
+    user = User.objects.create(username="ada", is_staff=True)
+    Membership.objects.create(user=user, organization=organization, role="admin")
+    member = Client()
+    member.force_login(user)
+    assert member.get(PAGE).status_code == 403
+    assert PAGE not in member.get("/admin/").content.decode()
+    assert PAGE in root.get("/admin/").content.decode()
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_it_makes_at_most_fifteen_queries(root: Client, worker: Heartbeat) -> None:
+    text_of(root)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        text_of(root)
+    assert len(queries) <= 15, [query["sql"][:80] for query in queries]
+
+
+def test_readiness_reports_the_same_list(root: Client, settings: Any) -> None:
+    settings.FIELD_KEYS = (FOREIGN,)
+    KeyCanary.objects.update(value="encrypted with the foreign key")
+    settings.FIELD_KEYS = (FOREIGN.replace("B", "C"),)
+    page, ready = text_of(root), Client().get("/readyz").json()
+    told = [part["message"] for name, part in ready.items() if name != "ok" and part["message"]]
+    assert {"field_keys", "worker"} <= {name for name, part in ready.items() if name != "ok" and not part["ok"]}
+    assert [message for message in told if message not in page] == []
+    assert set(ready) == {"ok", *findings.TITLES}
+
+
+def sentence(name: str) -> tuple[Severity, str]:
+    found = findings.found()[name]
+    return found.severity, found.message
+
+
+def test_every_fault_is_a_sentence(
+    worker: Heartbeat, assistant: Assistant, phone_number: PhoneNumber, settings: Any, tmp_path: Path
+) -> None:
+    now = timezone.now()
+    call = a_call(assistant, phone_number, "+33612345673", status=Status.QUEUED, due_at=now - timedelta(hours=1))
+    assert sentence("queues") == (Severity.FINE, "")
+    ProviderCallback.objects.create(account=call.account, received_at=now - timedelta(minutes=7), body=b"{}")
+    severity, message = sentence("queues")
+    assert severity is Severity.WARNING and "taking in provider events for 7 minutes" in message
+    Heartbeat.objects.update(beaten_at=now + timedelta(minutes=1))
+    severity, message = sentence("clock")
+    assert severity is Severity.WARNING and "of a worker is" in message and "ahead" in message
+    Heartbeat.objects.update(beaten_at=now - timedelta(minutes=10))
+    assert sentence("worker")[0] is Severity.FAULT
+    settings.VAR_DIR = tmp_path / "not made yet"
+    assert sentence("disk")[0] is not Severity.FAULT or "GB left" in sentence("disk")[1]
+
+
+def test_missing_tables_leave_the_rest_unknown_and_the_page_is_a_sentence(worker: Heartbeat) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("calls", "0999_of_a_later_version")
+    assert sentence("migrations")[0] is Severity.FAULT and "calls.0999_of_a_later_version" in sentence("migrations")[1]
+    assert Client().get("/readyz").status_code == 503
+
+
+def test_clocks_are_compared_with_what_the_question_itself_took() -> None:
+    now = timezone.now()
+
+    def seen(theirs: float, took: float = 0.0) -> Finding:
+        return findings.skew(now, now + timedelta(seconds=theirs), now + timedelta(seconds=took))
+
+    assert [seen(at).severity for at in (0, 1.9, -1.9)] == [Severity.FINE] * 3
+    assert seen(4, took=5).severity is Severity.FINE, "the database answered late, not wrongly"
+    assert seen(-2).severity is Severity.WARNING and "2 seconds ahead of" in seen(-2).message
+    assert seen(12, took=5).message.startswith("The clock of this machine is 7 seconds behind")
+    assert [seen(at).severity for at in (59, 60, -3600)] == [Severity.WARNING, Severity.FAULT, Severity.FAULT]
+    assert findings.skew(now, None, now) == Finding()
+
+
+def test_room_on_a_disk_is_judged_by_what_is_left_and_by_its_size() -> None:
+    gigabyte = 10**9
+    cases = {(0.09, 10): 2, (0.5, 10): 1, (1.5, 10): 0, (1.5, 1000): 1, (19, 1000): 1, (30, 1000): 0, (60, 1000): 0}
+    found = {case: findings.room("var/", case[0] * gigabyte, case[1] * gigabyte).severity for case in cases}
+    assert found == cases
+    assert "0.5 GB left" in findings.room("var/", 0.5 * gigabyte, 10 * gigabyte).message
+
+
+def test_a_slow_database_is_a_warning() -> None:
+    assert findings.slowness(0.01) == Finding()
+    assert findings.slowness(1.44).severity is Severity.WARNING and "1.4 seconds" in findings.slowness(1.44).message
+
+
+def test_names_that_are_no_setting_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_HOST", "a secret")
+    severity, message = sentence("settings")
+    assert severity is Severity.WARNING and "ALLOWED_HOST is no setting" in message and "secret" not in message
