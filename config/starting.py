@@ -21,7 +21,7 @@ SETTINGS_REFUSED = 2  # exit status
 OURS = frozenset({"tenants", "providers", "campaigns", "calls", "config"})
 # Of our commands: those that use no tables, that make them, or that ask by themselves. The worker has asked for its
 # children, which are also replaced while a newer version is being installed.
-WITHOUT_TABLES = frozenset({"cluster", "demo", "engine", "sandbox", "settings", "worker"})
+WITHOUT_TABLES = frozenset({"demo", "qcluster", "sandbox", "settings", "worker"})
 # Of Django's and of libraries.
 WITH_TABLES = frozenset({"clearsessions", "dumpdata", "loaddata", "runserver"})
 HELP = frozenset({"-h", "--help", "--version"})

@@ -289,7 +289,7 @@ def test_mail_servers_are_read_as_the_library_that_django_recommends_reads_them(
 
 
 def test_the_number_of_engine_processes_keeps_its_old_name() -> None:
-    assert environment().engine_processes == 1
+    assert environment().engine_processes == 0
     assert environment(ENGINE_SLICES="3").engine_processes == 3
     assert environment(ENGINE_SLICES="3", ENGINE_PROCESSES="2").engine_processes == 2
 
