@@ -1,7 +1,7 @@
 """The process that runs the tasks of one worker, from django-q2's queue: two at a time, each in a thread.
 
 django-q2's own cluster has a process for each part, and locks that they share. A process that is killed while it holds
-a lock lets the others hang, and signals to all of them at once end them in an order in which the stop waits for ever.
+a lock lets the others hang, and after a signal to all of them at once the cluster does not end.
 Here the parts are the same (broker, `worker`, `monitor`), but one process has them all. It ends as a whole, and the
 watcher replaces it.
 """

@@ -60,7 +60,8 @@ def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Pope
 
 
 def environment(**more: str) -> dict[str, str]:
-    return os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", **more}
+    found = {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "ENGINE_PROCESSES": "1"}
+    return os.environ | found | more
 
 
 def alive(pids: list[int]) -> list[int]:
