@@ -53,7 +53,8 @@ ON_SQLITE = {
         "a process beside the web server: SQLite has one writer"
     ),
     f"tests/calls/test_failpoints.py::{BEFALLS_IN_A_TRANSACTION}": "a dead process leaves the database locked, or not",
-    "tests/calls/journal": "backups are copies of a file; no row locks",
+    "tests/calls/journal/test_reconciling.py": "backups are copies of a file",
+    "tests/calls/journal/test_standing.py": "no server tells one database from another",
     "tests/calls/test_webhooks.py": "SQL of our own and a partial index",
     "tests/calls/test_account_stats.py": "window functions",
     "tests/calls/test_dashboard.py": "hours of the day by date functions",

@@ -41,7 +41,7 @@ def worker(db: None) -> Heartbeat:
 def test_it_is_ready_with_a_database_its_tables_and_a_worker(worker: Heartbeat) -> None:
     answer = Client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK}
+    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK, "dial_journal": OK}
     assert answer["X-Request-Id"]
 
 
