@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists
+from django.db.models import Count, Exists, Max
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -26,7 +26,7 @@ from campaigns.models import Campaign, RecipientCount
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
-from tenants.models import History, Organization
+from tenants.models import Organization
 
 SHOWN = 8
 # For those who cannot look after it themselves.
@@ -160,7 +160,7 @@ def _unconfirmed(mine: list[int]) -> list[dict[str, Any]]:
 
 def _worker_state(now: datetime) -> tuple[bool, str]:
     """Return whether a worker runs, and why none may place calls. One query, unless something is wrong."""
-    beats = Heartbeat.objects.filter(beaten_at__gt=now - ALIVE)
-    asked = History.objects.values_list(Exists(beats), Exists(standing.ailing())).first()
-    runs, ailing = asked or (beats.exists(), False)
-    return runs, standing.wrong() if ailing or (settings.DIAL_JOURNAL and not runs) else ""
+    ailing = Count("pk", filter=Exists(standing.ailing()))
+    found = Heartbeat.objects.aggregate(newest=Max("beaten_at"), ailing=ailing)
+    runs = found["newest"] is not None and found["newest"] > now - ALIVE
+    return runs, standing.wrong() if found["ailing"] or (settings.DIAL_JOURNAL and not runs) else ""
