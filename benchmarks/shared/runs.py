@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.shared import counts, database, provider, worker
 from benchmarks.shared.figure import Found, Setting
@@ -28,7 +29,7 @@ class Stage:
         total: int,
         work: str,
         processes: int = 1,
-        more: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> float:
         """Let a worker do `total` pieces of work, then clear the tables. Return how many a second; note the cost.
 
