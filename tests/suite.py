@@ -59,10 +59,8 @@ ON_SQLITE = {
         "a process beside the web server: SQLite has one writer"
     ),
     f"tests/calls/test_failpoints.py::{BEFALLS_IN_A_TRANSACTION}": "a dead process leaves the database locked, or not",
-    "tests/calls/journal/test_restoring_a_backup.py": "backups are copies of a file",
-    "tests/calls/journal/test_reconciling.py": "what a restored file forgot is made anew without row locks",
-    "tests/calls/journal/test_standing.py": "a restored file is told by its journal alone",
-    "tests/calls/journal/test_writing.py": "the journal is written beside one writer",
+    "tests/calls/journal/test_reconciling.py": "backups are copies of a file",
+    "tests/calls/journal/test_standing.py": "no server tells one database from another",
     "tests/calls/test_webhooks.py": "SQL of our own and a partial index",
     "tests/calls/test_account_stats.py": "window functions",
     "tests/calls/test_dashboard.py": "hours of the day by date functions",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.shared import counts, database, provider, worker
 from benchmarks.shared.figure import Found, Setting
@@ -22,14 +23,20 @@ class Stage:
     server: provider.Provider
 
     def follow(
-        self, found: Found, count: Callable[[], int], total: int, work: str, processes: int = 1, **more: str
+        self,
+        found: Found,
+        count: Callable[[], int],
+        total: int,
+        work: str,
+        processes: int = 1,
+        more: Mapping[str, Any] | None = None,
     ) -> float:
         """Let a worker do `total` pieces of work, then clear the tables. Return how many a second; note the cost.
 
         `more`: environment variables of the worker.
         """
         analyse()
-        with worker.running(self.url, processes=processes, **more) as pid:
+        with worker.running(self.url, processes=processes, **more or {}) as pid:
             parties = {"worker": pid, "database": self.setting.server.pid, "provider": self.server.pid}
             progress = worker.follow(count, total, self.setting.seconds, parties)
         found.limit = progress.use.limit
@@ -42,7 +49,7 @@ class Stage:
         """Return how many recipients a second are called, followed and recorded."""
         total = self.setting.size(100_000)
         self.world.recipients(total)
-        return self.follow(found, counts.ended(0), total, "calls", processes, **more)
+        return self.follow(found, counts.ended(0), total, "calls", processes, more)
 
     def placing(self, found: Found, also_read: int = 0, **more: str) -> float:
         """Return how many queued calls a second are placed, while that many others are read every three seconds."""
@@ -50,7 +57,7 @@ class Stage:
         if also_read:
             self.world.open_calls(also_read, provider.CALLING, age="1 second")
         before = self.world.calls(total)
-        return self.follow(found, counts.placed(before), total, "calls placed", **more)
+        return self.follow(found, counts.placed(before), total, "calls placed", more=more)
 
 
 @contextmanager

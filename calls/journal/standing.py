@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q, Subquery
+from django.db.models import Q, QuerySet, Subquery
 
 from calls.journal.comparing import Comparison, compare
 from campaigns.models.number_hash import begin_number_hashes
@@ -24,14 +23,6 @@ from tenants.models import DialJournal, History, JournalFile
 
 COMMAND = "manage.py reconcile_journal"
 OFF = "The dial journal is off (DIAL_JOURNAL=off). When a backup is restored, nobody knows who was called since."
-
-
-class Ailing(NamedTuple):
-    """A journal that keeps workers from placing calls."""
-
-    host: str
-    is_presented: bool
-    trouble: str
 
 
 class Refused(Exception):
@@ -56,7 +47,7 @@ def admit() -> None:
 def wrong() -> str:
     """Return in a sentence why no worker may place calls, or an empty string. Changes nothing."""
     folder: Path | None = settings.DIAL_JOURNAL
-    return _sentence(compare(folder) if folder else None) or next(filter(None, (row.trouble for row in _ailing())), "")
+    return _sentence(compare(folder) if folder else None) or _trouble()
 
 
 def look() -> Comparison | None:
@@ -102,21 +93,25 @@ def present(found: Comparison, journal: DialJournal) -> None:
 
 def is_restored() -> bool:
     """Return whether the database was restored, and a journal was not compared with it yet."""
-    return any(not row.is_presented for row in _ailing())
+    return DialJournal.objects.filter(_not_compared()).exists()
 
 
 def awaited() -> list[str]:
     """Return the hosts whose journals were not compared since the database was restored."""
-    return sorted({row.host for row in _ailing() if not row.is_presented})
+    return sorted(set(DialJournal.objects.filter(_not_compared()).values_list("host", flat=True)))
 
 
-def _ailing() -> list[Ailing]:
-    """Return the journals that keep workers from placing calls."""
-    epoch = History.objects.values("epoch")[:1]
-    waits = Q(presented__lt=Subquery(epoch))
-    rows = DialJournal.objects.filter(waits | ~Q(trouble="")).order_by("pk")
-    found = rows.annotate(is_presented=ExpressionWrapper(~waits, output_field=BooleanField()))
-    return [Ailing(*row) for row in found.values_list("host", "is_presented", "trouble")]
+def ailing() -> QuerySet[DialJournal]:
+    """Return the journals that keep workers from placing calls: not compared, or not written."""
+    return DialJournal.objects.filter(_not_compared() | ~Q(trouble="")).order_by("pk")
+
+
+def _not_compared() -> Q:
+    return Q(presented__lt=Subquery(History.objects.values("epoch")[:1]))
+
+
+def _trouble() -> str:
+    return DialJournal.objects.exclude(trouble="").order_by("pk").values_list("trouble", flat=True).first() or ""
 
 
 def _locked() -> History:

@@ -135,20 +135,22 @@ class Writer:
         identity, is_new = folders.made_identity(self.folder, known.installation)
         if identity.installation != known.installation:
             raise ValueError(f"The journal in {self.folder} belongs to another database.")
-        journal, _ = DialJournal.objects.get_or_create(
-            uuid=identity.journal,
-            defaults={
-                "host": identity.host,
-                "folder": str(self.folder),
-                "presented": known.epoch if is_new else 0,
-            },
-        )
+        journal = self._known_journal(identity, known, is_new)
         name, self._descriptor = folders.new_file(self.folder, today)
         self._size = self._synced = self._marked = 0
         self._write(encode({"kind": "file", "journal": str(identity.journal), "host": identity.host}))
         self._row = JournalFile.objects.create(journal=journal, name=name).pk
         self._journal, self._day = journal.pk, today
         remove_old(self.folder, journal)
+
+    def _known_journal(self, identity: folders.Identity, known: History, is_new: bool) -> DialJournal:
+        """Return the row of the journal, made with it. A restored database may lack it, and is compared first."""
+        if is_new:
+            given = {"host": identity.host, "folder": str(self.folder), "presented": known.epoch}
+            return DialJournal.objects.get_or_create(uuid=identity.journal, defaults=given)[0]
+        if found := DialJournal.objects.filter(uuid=identity.journal).first():
+            return found
+        raise ValueError("The database does not know it. Start a worker here, or run manage.py reconcile_journal.")
 
     def _write(self, words: bytes) -> None:
         written = os.write(self._descriptor, words)

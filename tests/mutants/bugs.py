@@ -18,6 +18,7 @@ from tests.mutants.who_bugs import WHO_BUGS
 
 OUTCOMES = "tests/calls/test_outcomes.py::"
 PLACING = "tests/calls/test_placing.py::"
+JOURNAL = "tests/calls/journal/"
 BESIDE = "tests/calls/test_interleavings.py::"
 STATUS_CALLBACKS = "tests/calls/test_status_callbacks.py::"
 FOLDING = "tests/calls/test_folding.py::"
@@ -97,13 +98,31 @@ BUGS: tuple[Bug, ...] = (
         (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
     ),
     Bug(
+        "a claim that is not in the journal is sent",
+        "After a restored backup the person is called again, because nothing tells of the call.",
+        (
+            Edit(
+                "calls/dialing/placing.py",
+                "        return []\n    return claims\n\n\ndef _claim",
+                "    return claims\n\n\ndef _claim",
+            ),
+        ),
+        (JOURNAL + "test_writing.py::test_a_claim_that_cannot_be_written_is_not_sent_and_given_back",),
+    ),
+    Bug(
+        "a restored claim is left in the queue",
+        "After a restored backup people are called again whose calls were queued when it was taken.",
+        (Edit("calls/journal/restoring.py", "call.placing_attempts >= intent.fence", "call.placing_attempts >= 0"),),
+        (JOURNAL + "test_reconciling.py::test_a_call_that_was_queued_is_left_as_a_crash_leaves_it",),
+    ),
+    Bug(
         "the reaper requeues a claim",
         "A claim without an answer is requeued although its request may have been sent.",
         (
             Edit(
                 "calls/outcomes/placement_results.py",
-                "mark_unconfirmed(locked, ENGINE, detail, timezone.now())",
-                'undo_claim(locked, call.placing_attempts, now, "lease", detail, now)',
+                "mark_unconfirmed(locked, ENGINE, UNANSWERED, timezone.now())",
+                'undo_claim(locked, call.placing_attempts, now, "lease", UNANSWERED, now)',
             ),
         ),
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),

@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--only", choices=months.PARTS, help="simulate one part of the organizations")
     options = parser.parse_args()
     with ExitStack() as stack:
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true"}
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true", "DIAL_JOURNAL": "off"}
         os.environ.pop("DATABASE_URL", None)
         if options.database == "postgresql":
             try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.conf import settings
+from django.db.models import Count, Exists, Max
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -28,6 +29,8 @@ from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
 
 SHOWN = 8
+# For those who cannot look after it themselves.
+OPERATORS = "The people who run Trunkline have to look after its dial journal first."
 LOOKED_AT = 100  # campaigns read, from which those to show are picked: running ones first
 S = Campaign.Status
 IN_ORDER = (S.RUNNING, S.PAUSED, S.SCHEDULED)
@@ -63,6 +66,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     stopped = Organization.objects.filter(pk__in=mine, calls_stopped=True).order_by("name")
     unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
+    runs, journal = _worker_state(now)
     onboarding = None if campaigns else first_steps(reach, mine)
     return {
         "now": local_time(now),
@@ -87,8 +91,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
         "onboarding": onboarding,
         "figures": onboarding is None or calls.order_by().exists(),  # a new installation has none
-        "journal": _journal(reach.superuser),
-        "no_worker": any(live.values()) and not _worker_runs(now),
+        "no_worker": any(live.values()) and not runs,
+        "journal": journal if reach.superuser or not journal else OPERATORS,
     }
 
 
@@ -154,11 +158,9 @@ def _unconfirmed(mine: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def _journal(operator: bool) -> str:
-    """Return why no worker may place calls. Only who runs the installation is told of hosts and commands."""
-    found = standing.wrong()
-    return found if operator or not found else "The people who run Trunkline have to look after its dial journal first."
-
-
-def _worker_runs(now: datetime) -> bool:
-    return Heartbeat.objects.filter(beaten_at__gt=now - ALIVE).exists()
+def _worker_state(now: datetime) -> tuple[bool, str]:
+    """Return whether a worker runs, and why none may place calls. One query, unless something is wrong."""
+    ailing = Count("pk", filter=Exists(standing.ailing()))
+    found = Heartbeat.objects.aggregate(newest=Max("beaten_at"), ailing=ailing)
+    runs = found["newest"] is not None and found["newest"] > now - ALIVE
+    return runs, standing.wrong() if found["ailing"] or (settings.DIAL_JOURNAL and not runs) else ""

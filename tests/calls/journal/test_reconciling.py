@@ -174,7 +174,7 @@ def test_answers_in_the_journal_are_not_forgotten(running: Campaign, number: Pho
     calls = [support.single(number, f"+1212555018{digit}") for digit in range(3)]
     backups.take(backup)
     Call.objects.update(due_at=timezone.now())
-    answers = [Reading(CallState.DIALING, provider_call_id="p1"), NotSent("no connection"), Rejected("no such number")]
+    answers: list[Any] = [Reading(CallState.DIALING, provider_call_id="p1"), NotSent("no"), Rejected("no such number")]
     for claim, answer in zip(placing.claim(number.account_id), answers, strict=True):
         placing.record(claim, answer)
     restored(backup)
@@ -320,7 +320,8 @@ def test_a_reconciliation_that_was_interrupted_is_resumed(
     Call.objects.update(due_at=timezone.now())
     placing.claim(number.account_id)
     backups.restore(backup)
-    work, done = restoring.restore, []
+    work = restoring.restore
+    done: list[Any] = []
 
     def interrupted(*given: Any) -> str:
         if len(done) == 2:

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from calls.actions import kill_switch
 from calls.dialing import placing
@@ -150,6 +151,20 @@ def test_the_journal_of_another_database_is_named_as_such(claimed: Call, journal
         call_command("reconcile_journal")
     single = support.single(claimed.phone_number, "+12125550178")
     assert placing.claim(single.account_id) == [], "nor does a worker that runs write into it"
+
+
+def test_nothing_is_written_into_a_journal_that_the_database_does_not_know(claimed: Call, journal: Path) -> None:
+    """A restored database may be older. What is written before the journal is compared would hide that."""
+    DialJournal.objects.all().delete()
+    call = support.single(claimed.phone_number, "+12125550178")
+    assert placing.claim(call.account_id) == []
+    found = writer.writer()
+    assert found is not None
+    assert "does not know it" in found.trouble
+    standing.admit()
+    found._again_at = 0.0
+    Call.objects.update(due_at=timezone.now())
+    assert len(placing.claim(call.account_id)) == 1
 
 
 def test_after_a_restore_every_host_has_to_show_its_journal(claimed: Call, other_host: Path, journal: Path) -> None:
