@@ -68,8 +68,7 @@ class Exchange:
 
     async def _connected(self, parser: h11.Connection, request: Encoded) -> tuple[asyncio.Transport, _Receiver]:
         loop = asyncio.get_running_loop()
-        made = lambda: _Receiver(parser, loop)  # noqa: E731
-        return await connected(self._guard, self._tls, self._connect, request.address, made)
+        return await connected(self._guard, self._tls, self._connect, request.address, lambda: _Receiver(parser, loop))
 
 
 async def connected(

@@ -17,7 +17,9 @@ from providers.adapters.errors import MayBeRinging
 
 MAX_HEAD = 100 * 1024  # bytes of a response before its body
 USUAL_HEAD = 8 * 1024  # bytes of the head of a usual response
-USUAL_CHUNKS = 64 * 1024  # and of a body in chunks, which is looked through from its start whenever more has come
+# A response in pieces is looked through from its start whenever more has come.
+USUAL_CHUNKS = 64 * 1024  # bytes of a body in chunks
+USUAL_PIECES = 50
 
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9]{2}) [\x21-\x7e \t]*\r\n"
@@ -126,7 +128,7 @@ class Incoming:
     def __init__(self, begun: Callable[[], h11.Connection], *, usually: bool) -> None:
         """`begun` returns a parser that has sent the request. `usually`: whether a usual response may come."""
         self._begun, self._usually = begun, usually
-        self._received = b""
+        self._received, self._pieces = b"", 0
         self._careful: Response | None = None
         self._answer: Answer | None = None
 
@@ -135,7 +137,8 @@ class Incoming:
         if self._careful is not None:
             return self._careful.feed(data)
         self._received = self._received + data if self._received else data
-        if self._usually and data:
+        self._pieces += 1
+        if self._usually and data and self._pieces <= USUAL_PIECES:
             try:
                 if answer := usual(self._received):
                     self._answer = answer

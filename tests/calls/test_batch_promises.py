@@ -348,6 +348,7 @@ def test_answers_that_all_wait_for_one_row_are_given_back_after_few_tries(
     assert statuses() == [Status.QUEUED] * 7
 
 
+@on_postgresql
 def test_a_call_that_somebody_holds_delays_no_other_answer_of_its_batch(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
