@@ -20,6 +20,7 @@ from campaigns.models import Campaign, CampaignVariant, Contact, ContactListMemb
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
+from tests.conftest import undone
 from tests.test_admin import world
 
 __all__ = ["world"]  # a fixture
@@ -108,15 +109,17 @@ def test_every_page_asks_fifteen_questions_at_most(
     """Visit every page of a running campaign, and of a draft the pages that depend on the state."""
     begun = None if status == "draft" else timezone.now()
     Campaign.objects.update(status=status, budget=10, launched_at=begun, started_at=begun)
-    counts: list[dict[str, list[str]]] = []
-    for people in (4, 12):
-        more(world, organization, people)
-        urls = list(pages(world, world if every else OF_CAMPAIGNS))
-        if not counts:
-            for url in urls:
-                manager.get(url)  # fills what each process caches once
-        counts.append({url: asked(manager, url) for url in urls})
-    few, many = counts
+    urls = list(pages(world, world if every else OF_CAMPAIGNS))
+    more(world, organization, 4)
+
+    def with_more(asking: list[str]) -> dict[str, list[str]]:
+        with undone():
+            more(world, organization, 12)
+            return {url: asked(manager, url) for url in asking}
+
+    first = with_more(urls)  # this also fills what each process caches once
+    few = {url: asked(manager, url) for url in urls}
+    many = with_more([url for url in urls if len(first[url]) > min(MOST, len(few[url]))])
     over = {url: (len(queries), [sql[:160] for sql in queries]) for url, queries in many.items() if len(queries) > MOST}
     assert not over
     grown = {url: (len(few[url]), len(many[url])) for url in many if len(many[url]) > len(few[url])}

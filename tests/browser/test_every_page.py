@@ -39,13 +39,16 @@ def visits(page: Any, pages: dict[str, str]) -> Iterator[str]:
         pytest.param("dark", True, id="every state in dark", marks=PROOF),
     ],
 )
-def test_pages_are_for_everybody_and_fit(
+def test_pages_are_for_everybody_and_fit_and_show_what_others_wrote_as_text(
     manager: Any, organization: Organization, theme: str, every_state: bool
 ) -> None:
-    work.done(organization)
+    """The browser's complaints (a refused script, a missing picture) fail this test as well."""
+    work.done(organization, HOSTILE)
     work.trouble(organization)
+    work.mark(organization, HOSTILE)
     manager.emulate_media(color_scheme=theme)
     faults: dict[str, list[str]] = {}
+    shown = 0
     for name in visits(manager, pages_of(organization, every_state=every_state)):
         assert ("dark" in (manager.get_attribute("html", "class") or "")) == (theme == "dark"), name
         faults[name] = []
@@ -54,28 +57,14 @@ def test_pages_are_for_everybody_and_fit(
                 faults[name].append(f"{spill} pixels wider than a window of {width}")
             if every_state or width == WIDTHS[0]:
                 faults[name] += faults_of(manager)
+        assert manager.title() != "hit", name
+        assert manager.locator("img[src=x]").count() == 0, name
+        shown += "{{7*7}}" in manager.inner_text("body")
+    assert shown > 20
     manager.context.clear_cookies()
     manager.goto("/admin/")
     faults["sign-in"] = faults_of(manager)
     assert {name: found for name, found in faults.items() if found} == {}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "every_state", [pytest.param(False, id="each kind"), pytest.param(True, id="every state", marks=PROOF)]
-)
-def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Organization, every_state: bool) -> None:
-    """The browser's complaints (a refused script, a missing picture) fail this test as well."""
-    work.done(organization, HOSTILE)
-    work.trouble(organization)
-    work.mark(organization, HOSTILE)
-    shown = 0
-    for name in visits(manager, pages_of(organization, every_state=every_state)):
-        assert manager.title() != "hit", name
-        assert manager.locator("img[src=x]").count() == 0, name
-        shown += "{{7*7}}" in manager.inner_text("body")
-        assert manager.evaluate(SPILL) <= 0, name
-    assert shown > 20
 
 
 def test_a_page_that_spills_is_found(manager: Any) -> None:

@@ -28,7 +28,7 @@ from providers.models import PhoneNumber
 from tenants.models import Organization, Tenant
 from tests.calls import support
 
-RUNS = 500 if settings().max_examples > 100 else 8  # `make proof` runs 500
+RUNS = 500 if settings().max_examples > 100 else 15  # `make proof` runs 500
 NUMBERS = {"callingbox": range(700, 712), "allomia": range(800, 812)}
 MORNING = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 READ_FOR = timedelta(minutes=30)  # docs/what-is-promised.md: a price is awaited for half an hour

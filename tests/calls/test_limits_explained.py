@@ -272,10 +272,9 @@ def a_world(line: PhoneNumber, dice: random.Random) -> None:
         other_call(line, n, dice.choice(statuses), age, priority=dice.choice([0, 100]))
 
 
-@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 60), marks=pytest.mark.proof)], ids=["20", "60"])
-def test_allow_means_the_next_round_in_any_state(line: PhoneNumber, seeds: range) -> None:
+def test_allow_means_the_next_round_in_any_state(line: PhoneNumber) -> None:
     seen = {"allow": 0, "defer": 0}
-    for seed in seeds:
+    for seed in range(60):
         with undone():
             a_world(line, random.Random(seed))
             due = Recipient.objects.filter(status=Recipient.Status.PENDING)
@@ -294,7 +293,7 @@ def test_allow_means_the_next_round_in_any_state(line: PhoneNumber, seeds: range
             for pk, found in told.items():
                 seen[found.decision] += 1
                 assert found.decision != "allow" or pk in placed, (seed, found)
-    assert min(seen.values()) > len(seeds) / 2
+    assert min(seen.values()) > 30
 
 
 def test_allow_does_not_depend_on_the_turns_that_others_take(line: PhoneNumber) -> None:

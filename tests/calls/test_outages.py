@@ -154,7 +154,7 @@ def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(numb
 def test_a_campaign_lives_through_an_outage_of_its_provider(
     callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "UNREACHABLE_FOR", 0.25)
+    monkeypatch.setattr(circuit_breaker, "UNREACHABLE_FOR", 1.0)
     placing_tokens = support.PlacingTokens(monkeypatch, 12)  # the others wait for it until the provider is down
     number = support.reach(callers, sandbox.url, "callingbox", max_unconfirmed=5)
     made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))

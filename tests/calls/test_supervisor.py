@@ -152,7 +152,7 @@ def test_what_dies_is_replaced_and_the_work_goes_on(callers: Organization, sandb
         pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.proof),  # `make test` kills engines in its chaos
     ],
 )
-def test_an_engine_that_falls_silent_is_replaced_and_its_claim_is_a_doubt(
+def test_an_engine_and_a_task_process_that_fall_silent_are_replaced_and_a_claim_is_a_doubt(
     callers: Organization, sandbox: Any, tmp_path: Path, number_of_signal: signal.Signals
 ) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
@@ -173,21 +173,19 @@ def test_an_engine_that_falls_silent_is_replaced_and_its_claim_is_a_doubt(
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "work did not resume")
         slow.refresh_from_db()
         assert slow.status in (Status.PLACING, Status.UNCONFIRMED), "it is unknown whether it rang"
+        eventually(beating, "the task process does not beat")
+        a_task_process_freezes(process, impatient)
     assert [dial["to_number"] for dial in sandbox.journal()].count("+12125550114") <= 1
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
-def test_a_task_process_that_falls_silent_is_replaced(callers: Organization, tmp_path: Path) -> None:
-    impatient = tmp_path / "impatient"
-    with worker(tmp_path / "log", impatient) as process:
-        eventually(beating)
-        frozen = child(process, "tasks")
-        os.kill(frozen, signal.SIGSTOP)
-        impatient.touch()
-        eventually(lambda: child(process, "tasks") not in (frozen, 0), "it was not replaced")
-        impatient.unlink()
-        assert alive([frozen]) == []
-        eventually(beating, "upkeep did not resume")
+def a_task_process_freezes(process: subprocess.Popen[bytes], impatient: Path) -> None:
+    frozen = child(process, "tasks")
+    os.kill(frozen, signal.SIGSTOP)
+    impatient.touch()
+    eventually(lambda: child(process, "tasks") not in (frozen, 0), "it was not replaced")
+    impatient.unlink()
+    assert alive([frozen]) == []
+    eventually(beating, "upkeep did not resume")
 
 
 def signal_watcher(process: subprocess.Popen[bytes]) -> None:
