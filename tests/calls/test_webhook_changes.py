@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.db import transaction
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -340,7 +340,7 @@ def test_an_endpoint_that_is_gone_answers_nothing_more(endpoint: WebhookEndpoint
         assert receiver.connections == 0
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite runs one writer at a time")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", ["hold", "send again", "move", "delete"])
 def test_many_deliveries_are_locked_by_key_so_that_two_do_not_wait_for_each_other(

@@ -218,7 +218,8 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
     assert url
     lines = client.get(url[1]).getvalue().decode("utf-8-sig").splitlines()
     assert lines[0] == "line,number,reason" and lines[1].startswith("4,'=1+1,") and lines[2].startswith("5,<b>x</b>,")
-    begun, other_words, done = AuditEntry.objects.order_by("pk")
+    begun, other_words, done, download = AuditEntry.objects.order_by("pk")
+    assert (download.action, download.organization) == ("do_not_call.exported", organization)
     assert (other_words.action, other_words.actor) == ("do_not_call.changed", done.actor)
     assert other_words.detail["before"] == {"reason": "", "expires_at": None}
     assert (begun.action, begun.detail["numbers"]) == ("do_not_call.import_begun", 2)

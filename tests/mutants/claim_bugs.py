@@ -13,15 +13,8 @@ CLAIM_BUGS: tuple[Bug, ...] = (
     Bug(
         "a claim is committed before it is known whether it can be sent",
         "An account whose secret cannot be read turns all its queued calls into doubts.",
-        (
-            Edit("calls/dialing/placing.py", "adapter = account.adapter  #", "#"),
-            Edit(
-                "calls/dialing/placing.py",
-                "Claim(call, adapter, call.placing_attempts",
-                "Claim(call, account.adapter, call.placing_attempts",
-            ),
-        ),
-        (BATCHES + "test_a_claim_that_could_not_be_sent_is_not_committed",),
+        (Edit("calls/dialing/placing.py", "if not account.credentials_readable:", "if limit < 0:"),),
+        (BATCHES + "test_without_a_secret_that_it_needs_nothing_is_committed_and_a_person_learns_why",),
     ),
     Bug(
         "a claim does not raise the fence",
