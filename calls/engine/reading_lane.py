@@ -97,7 +97,7 @@ class ReadingLane(Lane):
         self._send()
 
     async def _read(self, claimed: Claimed) -> None:
-        due = claimed.due
+        due, began = claimed.due, time.monotonic()
         try:
             answer, raw = await polling.read(self._client, due)
         except Exception as error:
@@ -108,6 +108,7 @@ class ReadingLane(Lane):
             answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
         finally:
             self._queue.done(claimed)
+        self.tallies.note(due.call.account_id, answer, began)
         self._writer.put((due, answer, raw), claimed.until)
 
     async def end(self) -> None:
@@ -132,5 +133,5 @@ class ReadingLane(Lane):
         failed = ProviderError("The answer could not be stored.")
         await self.stores(polling.record_all, [(due, failed, b"")])
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         return super().figures() | {"queued": self._queue.waiting}
