@@ -29,6 +29,7 @@ class Environment:
     field_keys: tuple[str, ...]
     database_url: str
     database_pooler: bool
+    uploads_dir: str
     public_base_url: str
     allowed_hosts: list[str]
     engine_processes: int
@@ -58,6 +59,7 @@ def read(var: Path) -> Environment:
             field_keys=_field_keys(env.list("FIELD_KEYS", []), var, debug),
             database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
             database_pooler=env.bool("DATABASE_POOLER", False),
+            uploads_dir=env.str("UPLOADS_DIR", "").strip() or str(var / "uploads"),
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
@@ -78,6 +80,8 @@ def read(var: Path) -> Environment:
     for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
         if not 1 <= value <= 1_000_000:
             raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")
+    if not Path(found.uploads_dir).is_absolute():
+        raise ImproperlyConfigured("UPLOADS_DIR must be the whole path of a folder, such as /mnt/trunkline/uploads.")
     _check_sign_in(found)
     _check_public_base_url(found)
     return found

@@ -17,6 +17,8 @@ NAMES = [
     "SECRET_KEY",
     "FIELD_KEYS",
     "DATABASE_URL",
+    "DATABASE_POOLER",
+    "UPLOADS_DIR",
     "PUBLIC_BASE_URL",
     "ALLOWED_HOSTS",
     "ENGINE_PROCESSES",
@@ -139,3 +141,22 @@ def test_other_settings_of_the_task_queue_stop_the_start(
 ) -> None:
     settings.Q_CLUSTER = {**settings.Q_CLUSTER, name: value}  # type: ignore[attr-defined]
     assert "calls.E002" in {found.id for found in run_checks()}
+
+
+def test_uploads_have_a_folder_that_may_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read(tmp_path).uploads_dir == str(tmp_path / "uploads")
+    monkeypatch.setenv("UPLOADS_DIR", " /mnt/uploads ")
+    assert read(tmp_path).uploads_dir == "/mnt/uploads"
+    for wrong in ("uploads", "./x"):
+        monkeypatch.setenv("UPLOADS_DIR", wrong)
+        with pytest.raises(ImproperlyConfigured, match="UPLOADS_DIR"):
+            read(tmp_path)
+
+
+def test_a_pooler_is_named_by_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read(tmp_path).database_pooler is False
+    monkeypatch.setenv("DATABASE_POOLER", "true")
+    assert read(tmp_path).database_pooler is True
+    monkeypatch.setenv("DATABASE_POOLER", "pgbouncer")
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_POOLER"):
+        read(tmp_path)
