@@ -20,6 +20,7 @@ from config.sign_in_provider import NOT_GIVEN, SignInProvider, contradictions
 from tenants.egress.policy import Origin, Policy
 
 JOURNAL = Type("a folder, or `off`", lambda text: OFF if text.lower() == OFF else text)
+FOLDER = Type("the whole path of a folder", types.whole_path)
 OFF = "off"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
@@ -106,6 +107,12 @@ class Environment(SignInProvider):
     )
     email_from: str = setting(
         types.EMAIL_FROM, "", "the sender of these e-mails", otherwise="required with `EMAIL_URL`"
+    )
+    uploads_dir: str = setting(
+        FOLDER,
+        "",
+        "the folder of uploaded files; web and workers on several machines share it",
+        otherwise="`var/uploads`",
     )
     dial_journal: str = setting(
         JOURNAL,
@@ -206,6 +213,7 @@ def _refusing(name: str, read: Callable[[str], Any], text: str) -> Any:
 EMPTY: dict[str, Any] = {
     **NOT_GIVEN,
     "ENGINE_PROCESSES": 0,
+    "UPLOADS_DIR": "",
     "SECRET_KEY": "",
     "PUBLIC_BASE_URL": BaseUrl(),
     "EMAIL_URL": Mail(),

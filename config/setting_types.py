@@ -269,6 +269,13 @@ EMAIL_FROM = Type("an e-mail address", _email_from)
 TEXT = Type("a text", str)
 
 
+def whole_path(text: str) -> str:
+    """Return the path of a folder that does not depend on where a process was started."""
+    if not text.startswith("/"):
+        raise Wrong("must be the whole path of a folder, such as /mnt/trunkline/uploads.")
+    return text
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(_listed(text))
 

@@ -95,6 +95,18 @@ MEANT: dict[str, dict[str, str]] = {
         "HTTP://10.0.0.5:8080": "http://10.0.0.5:8080",
     },
     "EMAIL_FROM": {" calls@example.org ": "calls@example.org"},
+    "DATABASE_POOLER": {" Yes": "true", "": "false"},
+    "DIAL_JOURNAL": {" OFF ": "off", "": "var/journal"},
+    "UPLOADS_DIR": {" /mnt/uploads\n": "/mnt/uploads"},
+    "OIDC_NAME": {" Acme ": "Acme", "": "single sign-on"},
+    "OIDC_LINK_BY_EMAIL": {"On": "true"},
+    "OIDC_TWO_STEP_ALWAYS": {"1": "true"},
+    "OIDC_TWO_STEP_AMR": {" mfa , hwk,": "mfa,hwk", " ": "mfa"},
+    "OIDC_TWO_STEP_ACR": {" gold,": "gold"},
+    "OIDC_SCOPES": {" openid   email ": "openid email"},
+    "OIDC_CLIENT_ID": {" trunkline ": "trunkline"},
+    "OIDC_CLIENT_SECRET": {" secret\n": "secret"},
+    "OIDC_ROLES_CLAIM": {" groups ": "groups"},
     "EMAIL_URL": {
         " SUBMISSION://me:p%40ss@Mail.Example.org ": "submission://me:p%40ss@mail.example.org:587?tls=true",
         "smtp://mail.example.org": "smtp://mail.example.org:25?tls=no",
@@ -176,6 +188,19 @@ REFUSED: dict[str, list[str]] = {
         *("smtp://mail.example.org?tls=true&tls=false", "smtp://mail.example.org/inbox", "file://tmp"),
         "smtp://a b.org",
     ],
+    "DATABASE_POOLER": ["maybe", "pgbouncer"],
+    "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
+    "DIAL_JOURNAL": ['"var/journal"', "${JOURNAL}"],
+    "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "s3://bucket"],
+    "OIDC_ISSUER": [
+        *("http://id.example.org", "id.example.org", "https://", "https://id.example.org:port"),
+        "https://id example.org",
+        *("https://id.example.org?x=1", "https://user:password@id.example.org", '"https://id.example.org"'),
+    ],
+    "OIDC_SCOPES": ["email", "profile,openid"],
+    "OIDC_ROLES": ["a=b", "[]", "{}", "{", '{"a": "b"}', '{"a": {"Acme": "admin"}}'],
+    "OIDC_LINK_BY_EMAIL": ["sometimes"],
+    "OIDC_CLIENT_SECRET": ["'hidden'"],
     "EMAIL_FROM": ["calls", "calls@", "@example.org", "calls@example.org, b@example.org", "a@b.org\nBcc: c@d.org"],
     "DATABASE_URL": [
         *("mysql://u:p@db/name", "postgresql+psycopg://u:p@db/name", "db/name", "postgresql:/db/name", "oracle://db/x"),
@@ -437,3 +462,12 @@ def test_other_settings_of_the_task_queue_stop_the_start(
 ) -> None:
     settings.Q_CLUSTER = {**settings.Q_CLUSTER, name: value}  # type: ignore[attr-defined]
     assert "calls.E002" in {found.id for found in run_checks()}
+
+
+def test_a_pooler_is_named_by_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read(tmp_path).database_pooler is False
+    monkeypatch.setenv("DATABASE_POOLER", "true")
+    assert read(tmp_path).database_pooler is True
+    monkeypatch.setenv("DATABASE_POOLER", "pgbouncer")
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_POOLER"):
+        read(tmp_path)

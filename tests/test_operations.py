@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -22,10 +23,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
+from calls.engine.tallies import Tallies
 from calls.models import Heartbeat, Status
 from config import findings
 from config.logs import Formatter
-from providers.models import Assistant, PhoneNumber
+from providers.adapters.errors import MayBeRinging, NotSent
+from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.client_address import FORWARDED
 from tenants.findings import Finding
 from tenants.models import Organization
@@ -234,7 +237,7 @@ def test_what_a_proxy_forwards_comes_from_elsewhere(header: str) -> None:
 
 
 def test_metrics_cost_few_queries(django_assert_max_num_queries: Callable[..., Any], worker: Heartbeat) -> None:
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(18):
         Client().get("/metrics")
 
 
@@ -269,3 +272,43 @@ def test_what_a_web_process_loaded_is_not_walked_by_the_collector_again_and_agai
     asked = "import gc, config.wsgi; print(gc.get_freeze_count())"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert int(answer.stdout) > 50_000
+
+
+# Each account.
+
+
+def test_each_account_says_what_it_holds_what_is_due_and_what_its_requests_became(
+    worker: Heartbeat, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    now = timezone.now()
+    account = phone_number.account
+    a_call(assistant, phone_number, "+33612345671", status=Status.QUEUED, due_at=now - timedelta(seconds=90))
+    a_call(assistant, phone_number, "+33612345672", status=Status.UNCONFIRMED, next_read_at=now, due_at=None)
+    requests = {str(account.pk): {"answered": [40, 12.5], "may_be_ringing": [2, 60.0]}}
+    Heartbeat.objects.update(figures={"lanes": {"placing": {"requests": requests}}})
+    ProviderAccount.objects.filter(pk=account.pk).update(blocked_at=now, blocked_code="auth")
+    found = figures()
+    mine = f'account="{account.pk}",provider="{account.provider}"'
+    assert found[f'trunkline_account_calls_open{{{mine},status="unconfirmed"}}'] == 1
+    assert found[f'trunkline_account_calls_open{{{mine},status="ringing"}}'] == 0
+    assert found[f'trunkline_account_due{{{mine},queue="placing"}}'] == 1
+    assert found[f'trunkline_account_due{{{mine},queue="reading"}}'] == 0
+    assert 90 <= found[f'trunkline_account_oldest_seconds{{{mine},queue="placing"}}'] < 120
+    assert found[f'trunkline_account_blocked{{{mine},why="auth"}}'] == 1 == found["trunkline_accounts_blocked"]
+    of_it = f'account="{account.pk}",lane="placing",result="{{}}",slot="0",worker="w"'
+    assert found[f"trunkline_account_requests_total{{{of_it.format('answered')}}}"] == 40
+    assert found[f"trunkline_account_request_seconds_total{{{of_it.format('may_be_ringing')}}}"] == 60.0
+    assert found["trunkline_imports_rows_read"] == found["trunkline_imports_bytes_left"] == 0
+
+
+def test_requests_are_counted_by_what_came_of_them() -> None:
+    tallies = Tallies()
+    for account, answer in ((1, object()), (1, object()), (1, MayBeRinging("x")), (2, NotSent("x"))):
+        tallies.note(account, answer, time.monotonic() - 2)
+    found = tallies.figures()
+    assert {account: {name: n for name, (n, _) in of.items()} for account, of in found.items()} == {
+        "1": {"answered": 2, "may_be_ringing": 1},
+        "2": {"not_sent": 1},
+    }
+    assert found["1"]["answered"][1] >= 4
+    assert json.loads(json.dumps(found)) == found

@@ -10,6 +10,7 @@ from typing import Any
 from calls.deadlines import LANE_TIMING
 from calls.engine.control import Control
 from calls.engine.database import Database
+from calls.engine.tallies import Tallies
 from calls.engine.writer import Writer
 
 SOON = 0.02  # seconds between a free slot and the next claim, so that a claim is of several
@@ -27,6 +28,7 @@ class Lane(ABC):
         self.in_flight: set[asyncio.Task[None]] = set()
         self.claims = Database(f"{self.name}-claim", statement=LANE_TIMING.claim_statement, lock=LANE_TIMING.lock)
         self.stores = Database(f"{self.name}-store", statement=LANE_TIMING.store_statement, lock=LANE_TIMING.lock)
+        self.tallies = Tallies()
         self._freed = control.alarm()
 
     @abstractmethod
@@ -63,9 +65,9 @@ class Lane(ABC):
         await self.control.sleep(seconds, self._freed)
         await self.control.sleep(min(seconds, SOON))
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         """Return the figures of the lane for the metrics."""
-        found: dict[str, float] = {"in_flight": len(self.in_flight)}
+        found: dict[str, Any] = {"in_flight": len(self.in_flight), "requests": self.tallies.figures()}
         if self.writer is not None:
             found |= vars(self.writer.figures) | {"waiting": self.writer.waiting}
         return found

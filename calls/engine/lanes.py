@@ -116,7 +116,10 @@ class PlacingLane(Lane):
         """Send the request, unless the worker stops too soon to wait for the answer: then the call is queued again."""
         if self.control.left_of(CLUSTER_TIMING.finish) < CLUSTER_TIMING.request:
             return placing.Overslept("The worker stopped between the decision and the request, so nothing was sent.")
-        return await placing.send(self._client, claim)
+        began = time.monotonic()
+        answer = await placing.send(self._client, claim)
+        self.tallies.note(claim.call.account_id, answer, began)
+        return answer
 
     async def _give_up(self, answer: Placed) -> None:
         """The reaper turns the claim into a doubt, because its lease is over."""

@@ -114,7 +114,7 @@ class ReadingLane(Lane):
             claimed = self._next(self._slots - len(self.in_flight) + 1)
 
     async def _read_one(self, claimed: Claimed) -> None:
-        due = claimed.due
+        due, began = claimed.due, time.monotonic()
         try:
             answer, raw = await polling.read(self._client, due)
         except Exception as error:
@@ -125,6 +125,7 @@ class ReadingLane(Lane):
             answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
         finally:
             self._queue.done(claimed)
+        self.tallies.note(due.call.account_id, answer, began)
         self._writer.put((due, answer, raw), claimed.until)
 
     async def end(self) -> None:
@@ -149,5 +150,5 @@ class ReadingLane(Lane):
         failed = ProviderError("The answer could not be stored.")
         await self.stores(polling.record_all, [(due, failed, b"")])
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         return super().figures() | {"queued": self._queue.waiting}

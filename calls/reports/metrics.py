@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.utils import timezone
 from django_q.models import OrmQ
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from calls.models import OPEN, Call, Heartbeat, ProviderCallback, WebhookDelivery
+from calls.reports import account_metrics
 from campaigns.models import Campaign, ContactImport
-from providers.models import ProviderAccount
 
 # What each engine process stores with its heartbeat, by lane.
 COUNTED = {
@@ -55,9 +55,7 @@ class Figures(Collector):
         yield from _workers(now)
         running = Campaign.objects.filter(status=Campaign.Status.RUNNING).count()
         yield _gauge("trunkline_campaigns_running", "Campaigns that are running.", running)
-        lasting = Q(blocked_code=ProviderAccount.Block.UNREACHABLE) | Q(blocked_until=None) | Q(blocked_until__gt=now)
-        blocked = ProviderAccount.objects.filter(lasting, blocked_at__isnull=False, is_active=True).count()
-        yield _gauge("trunkline_accounts_blocked", "Provider accounts that are blocked.", blocked)
+        yield from account_metrics.of_accounts(now)
 
 
 def _calls(now: datetime) -> Iterator[Metric]:
@@ -104,6 +102,12 @@ def _queues(now: datetime) -> Iterator[Metric]:
         oldest.add_metric([name], _age(found["since"], now) if found["since"] else 0.0)
     yield due
     yield oldest
+    reading = ContactImport.objects.filter(status=ContactImport.Status.RUNNING).aggregate(
+        rows=Sum("rows_read"), done=Sum("bytes_read"), size=Sum("bytes_total")
+    )
+    yield _gauge("trunkline_imports_rows_read", "Rows that the running imports have read.", reading["rows"] or 0)
+    left = (reading["size"] or 0) - (reading["done"] or 0)
+    yield _gauge("trunkline_imports_bytes_left", "Bytes that the running imports have not read.", max(0, left))
     yield _gauge("trunkline_calls_queued", "Queued calls.", Call.objects.queued().count())
     pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).count()
     yield _gauge("trunkline_webhooks_pending", "Pending webhook deliveries, due or not.", pending)
@@ -135,6 +139,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
                 if name in figures:
                     family.add_metric([beat.worker, str(beat.slot), lane], figures[name])
     yield from (ages, memory, leads, *counted.values(), *gauged.values())
+    yield from account_metrics.requests_of(beats)
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

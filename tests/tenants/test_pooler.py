@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_every_way_to_begin_a_transaction_sets_the_limits() -> None:
         with cursor.copy("COPY pooled_rows FROM STDIN") as rows:
             rows.write_row([1])
 
-    begin = {
+    begin: dict[str, Callable[[Any], object]] = {
         "read": lambda cursor: cursor.execute("SELECT 1"),
         "with values": lambda cursor: cursor.execute("INSERT INTO pooled_rows VALUES (%s)", [1]),
         "many": lambda cursor: cursor.executemany("INSERT INTO pooled_rows VALUES (%s)", [(1,), (2,)]),

@@ -32,7 +32,10 @@ def cursor_with(given: dict[str, str]) -> type[base.Cursor]:
     return type("PooledCursor", (PooledCursor,), {"setting": sql.SQL("SELECT ") + sql.SQL(", ").join(calls)})
 
 
-class PooledCursor(base.Cursor):  # type: ignore[misc]
+_Cursor: Any = base.Cursor  # psycopg's client-side cursor; the types of Django do not say so
+
+
+class PooledCursor(_Cursor):
     """A cursor whose statement, when it begins a transaction, sets the parameters first."""
 
     setting: sql.Composable
