@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from calls.actions.quiescing import IllegalTransition
 from calls.journal.reconciling import CannotReconcile, reconcile
 from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 
@@ -45,6 +46,8 @@ class Command(RecordedCommand):
             report = reconcile(folders, options["declare_lost"], actor=COMMAND_LINE, dry_run=options["dry_run"])
         except CannotReconcile as error:
             raise CommandError(str(error)) from error
+        except IllegalTransition as error:  # somebody called or edited a contact meanwhile that has to be erased again
+            raise CommandError(f"{error} Then run the command again.") from error
         self._table("Calls", report.calls)
         self._table("Changes", report.notes)
         for name in report.presented:
