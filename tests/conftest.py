@@ -28,7 +28,7 @@ from tenants.models import ApiKey, Organization, Tenant
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 QUICK = 40  # examples of a property in `make test`
-SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission"}
+SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission", "tenants_keycanary"}
 
 # No deadline: how long an example takes depends on the machine, not on the product.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
