@@ -38,12 +38,12 @@ class Database:
 def _read(text: str) -> Database:
     if text.lower() in ("sqlite://", f"sqlite://{MEMORY}", f"sqlite:///{MEMORY}"):
         return Database("sqlite", MEMORY)
+    scheme, _, rest = text.partition("://")
     try:
+        if scheme.lower() == "sqlite":
+            return _sqlite(rest)
         parts, port = split(text)
-        begins = text.lower().startswith(f"{parts.scheme}://")
-        if begins and parts.scheme == "sqlite":
-            return _sqlite(parts)
-        if begins and parts.scheme in POSTGRESQL and not parts.fragment:
+        if scheme.lower() in POSTGRESQL and not parts.fragment:
             return _postgresql(parts, port)
     except ValueError as error:
         if isinstance(error, Wrong):
@@ -51,9 +51,9 @@ def _read(text: str) -> Database:
     raise Wrong(_SHAPE)
 
 
-def _sqlite(parts: SplitResult) -> Database:
-    path = decoded(parts.path[1:])
-    if parts.netloc or not path or path.startswith("~") or path.endswith("/") or parts.query or parts.fragment:
+def _sqlite(rest: str) -> Database:
+    path = decoded(rest[1:])
+    if not rest.startswith("/") or not path or path.startswith("~") or path.endswith("/") or set(rest) & set("?#"):
         raise Wrong("of SQLite must have three slashes and a file: sqlite:///var/name.sqlite3, or sqlite:////srv/name.")
     file = (ROOT / path).resolve()  # of web and worker alike, wherever they were started
     if not file.parent.is_dir() and file.parent != ROOT / "var":

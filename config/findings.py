@@ -73,7 +73,9 @@ def found(names: Collection[str] | None = None) -> dict[str, Finding]:
         except PoolerFound as error:
             results[check.name] = fault(str(error))
         except (DatabaseError, InterfaceError):
-            results[check.name] = fault(f"{UNKNOWN} without the tables." if first else schema.UNREACHABLE)
+            tables = results.get("migrations")
+            without = tables is not None and tables.severity is Severity.FAULT
+            results[check.name] = fault(f"{UNKNOWN} without the tables." if without else schema.UNREACHABLE)
     return results
 
 

@@ -119,6 +119,7 @@ MEANT: dict[str, dict[str, str]] = {
         "sqlite:///./var/../mine.sqlite3": f"sqlite:///{ROOT}/mine.sqlite3",
         " SQLITE:///mine.sqlite3\n": f"sqlite:///{ROOT}/mine.sqlite3",
         "sqlite://:memory:": "sqlite://",
+        "sqlite:///my file.sqlite3": "sqlite:///my%20file.sqlite3",
         "postgres://u:p@db/name": "postgresql://u:p@db/name",
         "PostgreSQL://u:p@DB.Example.org/name": "postgresql://u:p@db.example.org/name",
         "postgresql://db/name?user=u&password=p%40w": "postgresql://u:p%40w@db/name",
