@@ -9,6 +9,10 @@ worker_class = "config.buffered_worker.BufferedWorker"
 threads = 8
 # Several processes share what was loaded once, before they were forked. With a single one this would only cost memory.
 preload_app = os.environ.get("WEB_CONCURRENCY", "1").strip() not in ("", "1")
+if preload_app:  # the application is loaded before `on_starting`
+    from config import starting
+
+    starting.read_settings()
 
 
 def on_starting(server: Any) -> None:

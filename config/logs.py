@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 
+from tenants.db.outages import outage_in
 from tenants.masking import masked
 from tenants.middleware import current_request_id
-from tenants.outages import outage_in
 
 _OWN_ID = re.compile(r"[0-9a-f]{32}")  # a request id of ours. A caller may send a number or a key as its own id.
 

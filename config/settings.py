@@ -279,7 +279,7 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "config.logs.Formatter"}},
-    "handlers": {"stderr": {"class": "tenants.outages.Handler", "formatter": "json"}},
+    "handlers": {"stderr": {"class": "tenants.db.outage_log.Handler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {

@@ -4,8 +4,8 @@ from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_init, post_migrate
 
-from tenants import masked_rows, outages
-from tenants.db import append_only
+from tenants import masked_rows
+from tenants.db import append_only, outage_log
 from tenants.egress import policy
 
 
@@ -22,7 +22,7 @@ class TenantsConfig(AppConfig):
         post_init.connect(masked_rows.mask_history, sender="admin.LogEntry")
         post_execute_in_worker.connect(masked_rows.mask_failure)
         user_logged_in.connect(note_sign_in)
-        connection_created.connect(outages.note_success)
+        connection_created.connect(outage_log.note_success)
         post_migrate.connect(append_only.install, sender=self)
         post_migrate.connect(begin_history, sender=self)
         post_migrate.connect(key_canary.install, sender=self)

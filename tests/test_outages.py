@@ -19,8 +19,8 @@ from psycopg import errors
 
 from calls.engine.control import Control
 from config.logs import Formatter
-from tenants import outages
-from tenants.outages import DATABASE, FULL, READ_ONLY, outage_in
+from tenants.db import outage_log as outages
+from tenants.db.outages import Outage, outage_in
 
 
 def of(kind: type[Exception], cause: Exception) -> Exception:
@@ -29,33 +29,39 @@ def of(kind: type[Exception], cause: Exception) -> Exception:
     return error
 
 
+def sqlite(code: int, words: str) -> Exception:
+    cause = sqlite3.OperationalError(words)
+    cause.sqlite_errorcode = code
+    return of(OperationalError, cause)
+
+
 WHAT = [
-    (of(OperationalError, psycopg.OperationalError("connection refused")), DATABASE),
-    (of(OperationalError, errors.AdminShutdown("terminating")), DATABASE),
-    (of(OperationalError, errors.CannotConnectNow("the database system is starting up")), DATABASE),
-    (of(OperationalError, errors.TooManyConnections("sorry, too many clients already")), DATABASE),
-    (of(InterfaceError, psycopg.InterfaceError("the connection is closed")), DATABASE),
-    (of(OperationalError, errors.DiskFull("could not extend file")), FULL),
-    (of(InternalError, errors.ReadOnlySqlTransaction("cannot execute UPDATE")), READ_ONLY),
-    (of(InternalError, errors.InFailedSqlTransaction("current transaction is aborted")), ""),
-    (of(DatabaseError, psycopg.DatabaseError("no state")), ""),
-    (of(OperationalError, sqlite3.OperationalError("database or disk is full")), FULL),
-    (of(OperationalError, sqlite3.OperationalError("attempt to write a readonly database")), READ_ONLY),
-    (of(OperationalError, sqlite3.OperationalError("unable to open database file")), DATABASE),
-    (OSError(errno.ENOSPC, "No space left on device"), FULL),
-    (OSError(errno.EROFS, "Read-only file system"), READ_ONLY),
-    (of(RuntimeError, OSError(errno.ENOSPC, "No space left on device")), FULL),
+    (of(OperationalError, psycopg.OperationalError("connection refused")), Outage.GONE),
+    (of(OperationalError, errors.AdminShutdown("terminating")), Outage.GONE),
+    (of(OperationalError, errors.CannotConnectNow("the database system is starting up")), Outage.GONE),
+    (of(OperationalError, errors.TooManyConnections("sorry, too many clients already")), Outage.GONE),
+    (of(InterfaceError, psycopg.InterfaceError("the connection is closed")), Outage.GONE),
+    (of(OperationalError, errors.DiskFull("could not extend file")), Outage.FULL),
+    (of(InternalError, errors.ReadOnlySqlTransaction("cannot execute UPDATE")), Outage.READ_ONLY),
+    (of(InternalError, errors.InFailedSqlTransaction("current transaction is aborted")), None),
+    (of(DatabaseError, psycopg.DatabaseError("no state")), None),
+    (sqlite(sqlite3.SQLITE_FULL, "database or disk is full"), Outage.FULL),
+    (sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"), Outage.READ_ONLY),
+    (sqlite(sqlite3.SQLITE_CANTOPEN, "unable to open database file"), Outage.GONE),
+    (OSError(errno.ENOSPC, "No space left on device"), Outage.FULL),
+    (OSError(errno.EROFS, "Read-only file system"), Outage.READ_ONLY),
+    (of(RuntimeError, OSError(errno.ENOSPC, "No space left on device")), Outage.FULL),
     # None of these is an outage: each keeps its traceback.
-    (of(OperationalError, errors.QueryCanceled("canceling statement due to statement timeout")), ""),
-    (of(OperationalError, errors.DeadlockDetected("deadlock detected")), ""),
-    (of(OperationalError, errors.LockNotAvailable("canceling statement due to lock timeout")), ""),
-    (of(OperationalError, sqlite3.OperationalError("database is locked")), ""),
-    (of(OperationalError, sqlite3.OperationalError("no such table: x")), ""),
-    (of(ProgrammingError, errors.UndefinedTable("no")), ""),
-    (DatabaseError("did not affect any rows"), ""),
-    (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), ""),
-    (FileNotFoundError(errno.ENOENT, "no"), ""),
-    (ValueError("x"), ""),
+    (of(OperationalError, errors.QueryCanceled("canceling statement due to statement timeout")), None),
+    (of(OperationalError, errors.DeadlockDetected("deadlock detected")), None),
+    (of(OperationalError, errors.LockNotAvailable("canceling statement due to lock timeout")), None),
+    (sqlite(sqlite3.SQLITE_BUSY, "database is locked"), None),
+    (sqlite(sqlite3.SQLITE_ERROR, "no such table: x"), None),
+    (of(ProgrammingError, errors.UndefinedTable("no")), None),
+    (DatabaseError("did not affect any rows"), None),
+    (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), None),
+    (FileNotFoundError(errno.ENOENT, "no"), None),
+    (ValueError("x"), None),
 ]
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from calls.deadlines import LANE_TIMING
 from calls.engine.database import Database
-from tenants import outages
+from tenants.db import outage_log
 
 logger = logging.getLogger(__name__)
 Repeated = tuple[str, Callable[[], Awaitable[bool]], float]  # name, step, pause
@@ -92,7 +92,7 @@ class Control:
                 if self.claiming:
                     busy = await step()
                     self.turns[name] += 1
-                    outages.note_success()
+                    outage_log.note_success()
                 failures = 0
             except Exception:
                 failures += 1

@@ -30,7 +30,7 @@ from calls.engine.lifeline import Lifeline
 from calls.engine.service import Engine
 from calls.engine.task_process import TaskProcess
 from calls.models import Heartbeat
-from tenants import outages
+from tenants.db import outage_log
 from tenants.egress.event_loop import new_event_loop
 
 logger = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class Watcher:
             for slot, child in self._engines.items():
                 self._look_at_engine(slot, child)
             self._look_at_tasks()
-            outages.note_success()
+            outage_log.note_success()
         except (DatabaseError, InterfaceError, OSError):  # OSError: the system has no process to give
             logger.exception("The watcher cannot look after its processes")
             self._silence.forget()  # in an outage nobody can beat

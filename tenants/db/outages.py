@@ -5,28 +5,38 @@ The driver's error decides, by its class and code. Its words are never repeated:
 
 from __future__ import annotations
 
+import errno
 from enum import Enum
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 
 class Outage(Enum):
-    """What is wrong, in a sentence for whoever asked, and in how many seconds to ask again."""
+    """What is wrong: for the log, and in a sentence for whoever asked; and in how many seconds to ask again.
 
-    GONE = "The database does not answer. Try again in a moment.", 10
-    SLOW = "The database took too long for this. Try again later, or ask for less at once.", 30
-    FROZEN = "The database cannot store anything at present. Try again later.", 30
+    A time limit or a lock that was not to be had (SLOW) is no outage for the log: it befalls one statement.
+    """
 
-    def __init__(self, sentence: str, retry_after: int) -> None:
-        self.sentence, self.retry_after = sentence, retry_after
+    GONE = "The database does not answer", "The database does not answer. Try again in a moment.", 10
+    SLOW = "", "The database took too long for this. Try again later, or ask for less at once.", 30
+    READ_ONLY = (
+        "The disk or database is read-only",
+        "The database cannot store anything at present. Try again later.",
+        30,
+    )
+    FULL = "The disk is full", "The database cannot store anything at present. Try again later.", 30
+
+    def __init__(self, log: str, sentence: str, retry_after: int) -> None:
+        self.log, self.sentence, self.retry_after = log, sentence, retry_after
 
 
 # PostgreSQL's codes, whole or their class (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _OF_STATE = {
     "57014": Outage.SLOW,  # a statement was canceled: it reached its limit
     "55P03": Outage.SLOW,  # a lock was not to be had in time
-    "25006": Outage.FROZEN,  # read-only
-    "53100": Outage.FROZEN,  # disk full
+    "40": Outage.SLOW,  # a deadlock, or a conflict with another transaction
+    "25006": Outage.READ_ONLY,
+    "53100": Outage.FULL,
     "08": Outage.GONE,  # the connection failed
     "25P03": Outage.GONE,  # the server ended an idle transaction
     "25P04": Outage.SLOW,  # the whole transaction reached its limit
@@ -38,12 +48,33 @@ _OF_STATE = {
 _OF_SQLITE = {
     5: Outage.SLOW,  # busy: another process writes
     6: Outage.SLOW,  # locked
-    8: Outage.FROZEN,  # read-only
-    10: Outage.GONE,  # an error of the disk
-    13: Outage.FROZEN,  # disk full
+    8: Outage.READ_ONLY,
+    10: Outage.FULL,  # an error of the disk: what SQLite says when a file may not grow
+    13: Outage.FULL,
     14: Outage.GONE,  # the file cannot be opened
     15: Outage.SLOW,  # locking protocol
 }
+_OF_ERRNO = {
+    errno.ENOSPC: Outage.FULL,
+    errno.EDQUOT: Outage.FULL,
+    errno.EFBIG: Outage.FULL,
+    errno.EROFS: Outage.READ_ONLY,
+    errno.EACCES: Outage.READ_ONLY,
+}
+
+
+def outage_in(error: BaseException | None) -> Outage | None:
+    """Return the outage, of the database or of the disk, that an error or one of its causes tells of. Not SLOW."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        found = outage_of(error)
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+            found = _OF_ERRNO.get(error.errno or 0)
+        if found and found.log:
+            return found
+        seen.append(error)
+        error = error.__cause__
+    return None
 
 
 def outage_of(error: BaseException | None) -> Outage | None:

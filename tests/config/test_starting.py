@@ -42,10 +42,11 @@ def started(words: list[str], **settings: str) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_a_wrong_setting_is_one_sentence_and_status_2_for_every_process() -> None:
-    for words in (WEB, WORKER, ["manage.py", "engine", "w", "0"], ["manage.py", "migrate"]):
+    for words in (WEB, WORKER, ["manage.py", "verify_audit"], ["manage.py", "migrate"]):
         said = (2, "PUBLIC_BASE_URL must be an https address such as https://calls.example.org, without user, query or "
                    "fragment.\n")  # fmt: skip
         assert started(words, PUBLIC_BASE_URL="https://calls example.org") == said, words
+    assert started(WEB, PUBLIC_BASE_URL="https://calls example.org", WEB_CONCURRENCY="2") == said
 
 
 @pytest.mark.slow

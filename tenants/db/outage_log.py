@@ -5,61 +5,18 @@ Every step of every process fails again and again while the database is away. Th
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import time
 from copy import copy
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from tenants.db.outages import outage_in
 
 logger = logging.getLogger(__name__)
 MINUTE = 60.0
 QUIET = 15.0  # seconds without a failure, and then a success, end an outage: no step waits longer for its next turn
-DATABASE, READ_ONLY, FULL = "The database does not answer", "The disk or database is read-only", "The disk is full"
-# SQLSTATE: no connection, a server that stops or starts, too many connections; read-only; disk full.
-_STATES = {"08": DATABASE, "57P": DATABASE, "533": DATABASE, "25006": READ_ONLY, "53100": FULL}
-_SQLITE = {
-    "disk is full": FULL,
-    "readonly": READ_ONLY,
-    "disk i/o error": FULL,  # what SQLite says when a file may not grow
-    "unable to open": DATABASE,
-}
 _NAMED = re.compile(r"\b(Call|Webhook|Status callback) %s")
-_ERRNO = {
-    errno.ENOSPC: FULL,
-    errno.EDQUOT: FULL,
-    errno.EFBIG: FULL,
-    errno.EROFS: READ_ONLY,
-    errno.EACCES: READ_ONLY,
-}
-
-
-def outage_in(error: BaseException | None) -> str:
-    """Return which outage the exception tells of, or an empty string. Conflicts and time limits are none."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        if found := _outage_of(error):
-            return found
-        seen.append(error)
-        error = error.__cause__
-    return ""
-
-
-def _outage_of(error: BaseException) -> str:
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
-        return _ERRNO.get(error.errno or 0, "")
-    if isinstance(error, InterfaceError):
-        return DATABASE
-    if not isinstance(error, DatabaseError):
-        return ""
-    cause: Any = error.__cause__
-    if hasattr(cause, "sqlstate"):
-        state = cause.sqlstate or ("08" if isinstance(error, OperationalError) else "")
-        return next((outage for prefix, outage in _STATES.items() if state.startswith(prefix)), "")
-    text = str(error).lower()
-    return next((outage for words, outage in _SQLITE.items() if words in text), "")
 
 
 class _Outage:
@@ -77,9 +34,10 @@ _now = _Outage()
 def told(record: logging.LogRecord) -> logging.LogRecord | None:
     """Return the record to write for this one: the same, one line about an outage, or None to leave it out."""
     error = record.exc_info[1] if record.exc_info else None
-    name = outage_in(error)
-    if not name:
+    outage = outage_in(error)
+    if outage is None:
         return record
+    name = outage.log
     now = _now.failed_at = time.monotonic()
     if not _now.name:
         _now.name, _now.began, _now.left_out = name, now, 0
