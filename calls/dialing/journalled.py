@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from django.db import DatabaseError, InterfaceError
+
 from calls.models import Call
 from campaigns.models.number_hash import number_hashes
 from providers.adapters.base import Reading
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.journal.lines import Line
-from tenants.journal.writer import writer
+from tenants.journal.writer import NotWritten, writer
 
 
 def is_ready() -> bool:
@@ -29,7 +32,10 @@ def write_intents(calls: Sequence[Call]) -> None:
     found = writer()
     if found is None or not calls:
         return
-    hashes = {phone: hashed for hashed, phone in number_hashes({call.to_number for call in calls}).items()}
+    try:
+        hashes = {phone: hashed for hashed, phone in number_hashes({call.to_number for call in calls}).items()}
+    except (DatabaseError, InterfaceError, UndecryptableSecret) as error:
+        raise NotWritten("The key of number hashes cannot be read.") from error
     found.append([_intent(call, hashes[call.to_number]) for call in calls])
 
 

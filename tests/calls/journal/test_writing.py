@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from calls.actions import campaigns, erasure, kill_switch, recipients
-from calls.dialing import enqueueing, placing
+from calls.dialing import enqueueing, journalled, placing
 from calls.journal import standing
 from calls.models import Call, Heartbeat, Status
 from campaigns.do_not_call import entries
@@ -25,6 +25,7 @@ from campaigns.models import Campaign, Recipient
 from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.journal import writer
 from tenants.models import DialJournal, JournalFile, JournalNote, Organization
 from tests.calls import support
@@ -87,7 +88,7 @@ def test_a_claim_is_on_the_disk_before_it_is_returned(
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("fails", ["write", "fdatasync", "short"])
+@pytest.mark.parametrize("fails", ["write", "fdatasync", "short", "key"])
 def test_a_claim_that_cannot_be_written_is_not_sent_and_given_back(
     fails: str, running: Campaign, recipient: Recipient, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,14 +98,21 @@ def test_a_claim_that_cannot_be_written_is_not_sent_and_given_back(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def unreadable(*_: Any) -> Any:
+        raise UndecryptableSecret
+
     with monkeypatch.context() as patch:
         if fails == "short":
             patch.setattr(os, "write", lambda descriptor, words: write(descriptor, words[:20]))
+        elif fails == "key":
+            patch.setattr(journalled, "number_hashes", unreadable)
         else:
             patch.setattr(os, fails, full)
         assert placing.claim(call.account_id) == []
         call.refresh_from_db()
         assert (call.status, call.dialed_at, call.status_reason) == (Status.QUEUED, None, "not_sent")
+        if fails == "key":
+            return
         Call.objects.update(due_at=timezone.now())
         assert placing.claim(call.account_id) == [], "not even claimed, while it is known that it cannot be written"
         call.refresh_from_db()
