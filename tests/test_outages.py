@@ -145,6 +145,13 @@ def test_what_befell_a_call_is_written_each_time_without_its_traceback(lines: An
     assert all("exception" not in line and "The database does not answer" in line["event"] for line in found)
 
 
+def test_an_error_that_is_its_own_message_is_folded_too(lines: Any) -> None:
+    for _ in range(40):
+        LOGGER.error(OSError(errno.EFBIG, "File too large"))
+    (line,) = lines()
+    assert line["event"].startswith("[Errno 27] File too large. The disk is full")
+
+
 def test_other_errors_keep_their_tracebacks_in_an_outage(lines: Any) -> None:
     fail()
     fail(error=ValueError("a bug"))

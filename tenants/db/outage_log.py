@@ -34,6 +34,8 @@ _now = _Outage()
 def told(record: logging.LogRecord) -> logging.LogRecord | None:
     """Return the record to write for this one: the same, one line about an outage, or None to leave it out."""
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(record.msg, BaseException):  # as the task queue logs errors
+        error = record.msg
     outage = outage_in(error)
     if outage is None:
         return record

@@ -95,7 +95,7 @@ def test_a_worker_whose_disk_fills_up_says_so_and_goes_on_later() -> None:
         written = lines[full:]
         assert any(Outage.FULL.log in line for line in written)
         # A process of the task queue that ends prints its traceback itself, past the log.
-        assert sum(line.startswith("{") for line in written) < 20 and sum(map(len, written)) < 30_000
+        assert sum(line.startswith("{") for line in written) < 20 and sum(map(len, written)) < 30_000, "".join(written)
         limit(process.pid, RLIM_INFINITY)
         last = beats.latest("beaten_at").beaten_at
         eventually(lambda: beats.filter(beaten_at__gt=last).exists(), "no process beats again")
