@@ -20,7 +20,7 @@ AUDIT_BUGS: tuple[Bug, ...] = (
     Bug(
         "an entry that was added later is taken for a new one",
         "An action that nobody did is put into the audit log.",
-        (Edit(CHAIN, "        if entry.pk <= last:\n", "        if entry.pk <= 0 < last:\n"),),
+        (Edit(CHAIN, "        if entry.pk <= last:\n", "        if last < 0:\n"),),
         WRONG_ROW,
         still_passes=SEALED,
     ),
