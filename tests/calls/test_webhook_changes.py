@@ -6,6 +6,7 @@ Steps of both sides are taken one after the other, in the order that a test name
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.calls.test_webhooks import an_endpoint, deliver, only, queue
 from tests.conftest import ApiClient
 from tests.receivers import answering, receiving
 from tests.test_admin import SignIn, sign_in
+from tests.waiting import PATIENCE
 
 __all__ = ["sign_in"]
 pytestmark = pytest.mark.django_db
@@ -356,9 +358,19 @@ def test_many_deliveries_are_locked_by_key_so_that_two_do_not_wait_for_each_othe
         "move": lambda: maintenance.apply_endpoint_change(WebhookEndpoint(pk=endpoint.pk, url=NEW, is_active=True)),
         "delete": lambda: maintenance.delete(WebhookEndpoint.objects.get()),
     }[what]
-    with transaction.atomic():
-        WebhookDelivery.objects.select_for_update().get(pk=first.pk)
-        beside = Beside(work)
-        assert beside.waits_for_a_lock()
-        WebhookDelivery.objects.select_for_update(nowait=True).get(pk=second.pk)
+    reached, go_on = Event(), Event()
+
+    def lock_both() -> None:
+        with transaction.atomic():
+            WebhookDelivery.objects.select_for_update().get(pk=first.pk)
+            reached.set()
+            assert go_on.wait(PATIENCE)
+            WebhookDelivery.objects.select_for_update(nowait=True).get(pk=second.pk)
+
+    holder = Beside(lock_both)
+    assert reached.wait(PATIENCE)
+    beside = Beside(work)
+    assert beside.waits_for_a_lock()
+    go_on.set()
+    holder.join()
     beside.join()
