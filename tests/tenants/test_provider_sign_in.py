@@ -157,6 +157,28 @@ def test_behind_a_proxy_the_way_back_is_the_public_address(oidc: OidcProvider, s
     assert address == f"https://calls.example.org{DONE}"
 
 
+def test_a_port_that_a_proxy_leaves_out_is_in_the_way_back(oidc: OidcProvider, settings: Any) -> None:
+    """A proxy that passes `Host $host` on leaves out the port (nginx). Hosts besides the public one keep their own."""
+    a_user()
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.ALLOWED_HOSTS = ["calls.example.org", "back.example.org", "[2001:db8::1]"]
+    for base, host, right in (
+        ("https://calls.example.org:8443", "calls.example.org", "https://calls.example.org:8443"),
+        ("https://calls.example.org:8443", "calls.example.org:8443", "https://calls.example.org:8443"),
+        ("https://calls.example.org:8443", "Calls.Example.org", "https://calls.example.org:8443"),
+        ("https://calls.example.org", "back.example.org", "https://back.example.org"),
+        ("https://[2001:db8::1]:8443", "[2001:db8::1]", "https://[2001:db8::1]:8443"),
+        ("", "calls.example.org:9000", "https://calls.example.org:9000"),
+    ):
+        settings.PUBLIC_BASE_URL = base
+        client = Client(headers={"host": host, "x-forwarded-proto": "https"})
+        started = client.get(START, REMOTE_ADDR="127.0.0.1")
+        [address] = parse_qs(urlsplit(started["Location"]).query)["redirect_uri"]
+        assert address == f"{right}{DONE}", (base, host)
+        back = urlsplit(httpx.get(started["Location"], trust_env=False).headers["location"])
+        assert client.get(f"{back.path}?{back.query}", REMOTE_ADDR="127.0.0.1").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
