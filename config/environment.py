@@ -19,9 +19,19 @@ from config.setting_types import BaseUrl, Network, Setting, Type, Wrong, plain, 
 from config.sign_in_provider import NOT_GIVEN, SignInProvider, contradictions
 from tenants.egress.policy import Origin, Policy
 
-JOURNAL = Type("a folder, or `off`", lambda text: OFF if text.lower() == OFF else text)
-FOLDER = Type("the whole path of a folder", types.whole_path)
 OFF = "off"
+
+
+def _journal(text: str) -> str:
+    if text.lower() == OFF:
+        return OFF
+    if text.lower() in types.TRUE | types.FALSE | {"none", "null"}:
+        raise Wrong("must be a folder, or off for no dial journal.")
+    return types.path(text)
+
+
+JOURNAL = Type("a folder, or `off`", _journal)
+FOLDER = Type("the whole path of a folder", types.whole_path)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
 MASK = "••••"

@@ -269,11 +269,18 @@ EMAIL_FROM = Type("an e-mail address", _email_from)
 TEXT = Type("a text", str)
 
 
+def path(text: str) -> str:
+    """Return a path as it is written. What only a shell understands would become the name of a folder."""
+    if text.startswith("~") or "$" in text:
+        raise Wrong("must be a path without ~ and $, which nothing replaces here.")
+    return text
+
+
 def whole_path(text: str) -> str:
     """Return the path of a folder that does not depend on where a process was started."""
     if not text.startswith("/"):
         raise Wrong("must be the whole path of a folder, such as /mnt/trunkline/uploads.")
-    return text
+    return path(text)
 
 
 def _words(text: str) -> frozenset[str]:

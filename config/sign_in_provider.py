@@ -28,6 +28,8 @@ def _issuer(text: str) -> str:
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
     if not (parts.hostname and plain and parts.scheme in HTTP_PORTS):
         raise Wrong(ISSUER_SHAPE)
+    if "/.well-known/" in text:
+        raise Wrong("must be the address before /.well-known/, exactly as `issuer` in the document there.")
     return text
 
 

@@ -170,11 +170,15 @@ REFUSED: dict[str, list[str]] = {
     ],
     "DATABASE_POOLER": ["maybe", "pgbouncer"],
     "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
-    "DIAL_JOURNAL": ['"var/journal"', "${JOURNAL}"],
-    "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "s3://bucket"],
+    "DIAL_JOURNAL": [
+        *('"var/journal"', "${JOURNAL}", "$HOME/journal", "/srv/$USER/journal", "~/journal", "~trunkline/journal"),
+        *("false", "No", "0", "none", "true", "on", "1"),
+    ],
+    "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "/srv/$USER/uploads", "s3://bucket"],
     "OIDC_ISSUER": [
         *("http://id.example.org", "id.example.org", "https://", "https://id.example.org:port"),
         "https://id example.org",
+        "https://id.example.org/.well-known/openid-configuration",
         *("https://id.example.org?x=1", "https://user:password@id.example.org", '"https://id.example.org"'),
     ],
     "OIDC_SCOPES": ["email", "profile,openid"],

@@ -45,7 +45,8 @@ def reconcile(folders: Sequence[Path], lost: Sequence[str], *, actor: str, dry_r
     if dry_run:
         report.calls["to be restored"] = len(forgotten.intents)
         report.notes = Counter(line["kind"] for line in forgotten.notes)
-        report.awaited = standing.awaited()
+        shown = {each.journal.host for each in compared if each.journal and each.is_whole}
+        report.awaited = sorted(set(standing.awaited()).difference(shown, lost))
         return report
     _do_again(forgotten, report)
     with transaction.atomic():

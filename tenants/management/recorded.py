@@ -7,22 +7,26 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 
 from tenants import audit_log
 from tenants.audit_origin import Channel, Origin, acting
+from tenants.db.encrypted_fields import UndecryptableSecret
 
 COMMAND_LINE = "command line"  # the actor
 
 
 class RecordedCommand(BaseCommand):
-    """A command whose actions come from the command line."""
+    """A command whose actions come from the command line. It ends with a sentence when no key fits a secret."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        with acting(Origin(Channel.COMMAND.value)):
-            return super().execute(*args, **options)
+        try:
+            with acting(Origin(Channel.COMMAND.value)):
+                return super().execute(*args, **options)
+        except UndecryptableSecret as error:
+            raise CommandError(str(error)) from error
 
 
 @contextmanager

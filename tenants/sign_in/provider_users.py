@@ -27,7 +27,7 @@ class NotLinked(Refused):
 
 
 def user_for(given: ProviderSettings, claims: Claims) -> Any:
-    """Return the team member of an account at the provider, with the roles it gives them now. Raises NotLinked."""
+    """Return the team member of an account at the provider, with the roles it gives them now. Raises Refused."""
     with transaction.atomic():
         known = ProviderIdentity.objects.filter(issuer=given.issuer, subject=claims["sub"])
         identity = known.select_related("user").first()
@@ -75,7 +75,13 @@ def _user_by_email(given: ProviderSettings, claims: Claims) -> Any:
 
 
 def _give_roles(user: Any, given: ProviderSettings, claims: Claims) -> None:
-    """Make the user's roles in the organizations of the settings those that the claim gives; in others they stay."""
+    """Make the user's roles in the organizations of the settings those that the claim gives; in others they stay.
+
+    A claim that is somewhere else (OpenID Connect Core 1.0, section 5.6.2) takes no role away: the sign-in is refused.
+    """
+    elsewhere = claims.get("_claim_names")
+    if isinstance(elsewhere, dict) and {given.roles_claim, given.roles_claim.partition(".")[0]} & elsewhere.keys():
+        raise Refused("roles are not in the token")
     held = set(_values(claims, given.roles_claim))
     named = {each.organization for each in given.roles}
     for organization in Organization.objects.filter(uuid__in=named).order_by("pk"):

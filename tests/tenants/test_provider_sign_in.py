@@ -157,6 +157,28 @@ def test_behind_a_proxy_the_way_back_is_the_public_address(oidc: OidcProvider, s
     assert address == f"https://calls.example.org{DONE}"
 
 
+def test_a_port_that_a_proxy_leaves_out_is_in_the_way_back(oidc: OidcProvider, settings: Any) -> None:
+    """A proxy that passes `Host $host` on leaves out the port (nginx). Hosts besides the public one keep their own."""
+    a_user()
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.ALLOWED_HOSTS = ["calls.example.org", "back.example.org", "[2001:db8::1]"]
+    for base, host, right in (
+        ("https://calls.example.org:8443", "calls.example.org", "https://calls.example.org:8443"),
+        ("https://calls.example.org:8443", "calls.example.org:8443", "https://calls.example.org:8443"),
+        ("https://calls.example.org:8443", "Calls.Example.org", "https://calls.example.org:8443"),
+        ("https://calls.example.org", "back.example.org", "https://back.example.org"),
+        ("https://[2001:db8::1]:8443", "[2001:db8::1]", "https://[2001:db8::1]:8443"),
+        ("", "calls.example.org:9000", "https://calls.example.org:9000"),
+    ):
+        settings.PUBLIC_BASE_URL = base
+        client = Client(headers={"host": host, "x-forwarded-proto": "https"})
+        started = client.get(START, REMOTE_ADDR="127.0.0.1")
+        [address] = parse_qs(urlsplit(started["Location"]).query)["redirect_uri"]
+        assert address == f"{right}{DONE}", (base, host)
+        back = urlsplit(httpx.get(started["Location"], trust_env=False).headers["location"])
+        assert client.get(f"{back.path}?{back.query}", REMOTE_ADDR="127.0.0.1").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -538,6 +560,23 @@ def test_roles_come_from_the_claim_and_go_with_it(
     of_one = [entry.detail[OLGA] for entry in changes if entry.organization_id == organization.pk]
     assert of_one == ["operator", "admin", "operator", "removed", "admin", "removed", "operator", "removed"]
     assert {entry.actor for entry in changes} == {"sign-in provider"}
+
+
+@pytest.mark.parametrize(("claim", "named"), [("groups", "groups"), ("a.groups", "a"), ("a.groups", "a.groups")])
+def test_roles_that_are_not_in_the_token_refuse_the_sign_in_and_take_nothing_away(
+    claim: str, named: str, oidc: OidcProvider, settings: Any, organization: Organization
+) -> None:
+    """Of a user with many groups, Entra names where to ask for them instead."""
+    user = a_user()
+    Membership.objects.create(user=user, organization=organization, role="admin")
+    use(settings, roles_claim=claim, roles=(GivenRole("a", organization.uuid, "viewer"),))
+    oidc.account |= {"_claim_names": {named: "src1"}, "_claim_sources": {"src1": {"endpoint": "https://id.example"}}}
+    assert refused(come_back(Client()), pages.FAILED)
+    assert AuditEntry.objects.latest("pk").detail["reason"] == "roles are not in the token"
+    assert Membership.objects.get(user=user).role == "admin" and not ProviderIdentity.objects.exists()
+    oidc.account["_claim_names"] = {"photos": "src1"}
+    assert come_back(Client()).status_code == 302
+    assert not Membership.objects.filter(user=user).exists(), "a claim that is missing gives no role"
 
 
 def test_keys_of_a_member_end_with_the_role(oidc: OidcProvider, settings: Any, organization: Organization) -> None:

@@ -54,11 +54,14 @@ class Command(RecordedCommand):
             self.stdout.write(f"Compared: {name}")
         for host in report.lost:
             self.stdout.write(f"Declared lost: {host}")
+        missing = (
+            f"No worker starts before the dial journal of {', '.join(report.awaited)} is compared (--journal) or "
+            "declared lost (--declare-lost)."
+        )
+        if report.awaited and not options["dry_run"]:
+            raise CommandError(missing)
         if report.awaited:
-            raise CommandError(
-                f"No worker starts before the dial journal of {', '.join(report.awaited)} is compared (--journal) or "
-                "declared lost (--declare-lost)."
-            )
+            self.stdout.write(missing)
         self.stdout.write("Nothing was changed." if options["dry_run"] else "Workers may start.")
 
     def _table(self, title: str, counts: Counter[str]) -> None:

@@ -13,6 +13,7 @@ from calls.journal.standing import OFF, Refused, admit
 from tenants import key_canary
 from tenants.db.outages import outage_in
 from tenants.db.postgresql.refusal import PoolerFound
+from tenants.findings import Severity
 from tenants.management.tables import demand_tables
 
 WAIT = 600
@@ -40,8 +41,9 @@ class Command(BaseCommand):
         self._wait_until(connection.ensure_connection)
         given = options.get("wait_for_migrations")
         demand_tables(settings.WAIT_FOR_MIGRATIONS if given is None else given, self.stderr.write)
-        if misfit := key_canary.finding().message:
-            self.stderr.write(misfit)
+        keys = key_canary.finding()
+        if keys.severity is not Severity.FINE:
+            self.stderr.write(keys.message)
         watcher = Watcher(say=self.stdout.write)
         try:
             self._wait_until(admit)

@@ -11,11 +11,13 @@ import secrets
 import threading
 from dataclasses import astuple
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -51,7 +53,7 @@ def start(request: HttpRequest) -> HttpResponse:
     found, to = _provider(), request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(to, {request.get_host()}, require_https=request.is_secure()):
         to = reverse(settings.LOGIN_REDIRECT_URL)
-    attempt = Attempt.new(request.build_absolute_uri(reverse("provider-sign-in-done")), to)
+    attempt = Attempt.new(_way_back(request), to)
     try:
         with _Turn():
             response = HttpResponseRedirect(found.address_for(attempt))
@@ -111,6 +113,17 @@ def _signed_in(request: HttpRequest, found: Provider, claims: Claims, user: Any,
     if found.settings.is_two_step(claims):
         return finished(request, user, to, by_provider=True)
     return first_step_done(request, user, to)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Return where the provider sends the browser: to the host that it came from, which has the cookie.
+
+    A proxy may leave out the port of the public address.
+    """
+    public, path = settings.PUBLIC_BASE_URL, reverse("provider-sign-in-done")
+    host, _ = split_domain_port(request.get_host())
+    known = bool(public) and host == split_domain_port(urlsplit(public).netloc)[0]
+    return public + path if known else request.build_absolute_uri(path)
 
 
 class _Turn:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -21,6 +22,7 @@ from calls.journal import standing
 from calls.models import Call, Heartbeat, Status
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
+from campaigns.models.number_hash import forget_hash_key
 from tenants.journal import folder as folders
 from tenants.journal import writer
 from tenants.models import AuditEntry, DialJournal, History, JournalFile, JournalNote, Organization
@@ -214,3 +216,27 @@ def test_a_dry_run_changes_nothing(claimed: Call, journal: Path, capsys: pytest.
     claimed.refresh_from_db()
     assert claimed.status == Status.QUEUED
     assert History.objects.get().epoch == 1
+
+
+def test_a_dry_run_after_a_refusal_names_the_journals_that_are_missing_alone(
+    claimed: Call, other_host: Path, journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forget_the_last_claim()
+    refusal()
+    for given, missing in ({}, True), ({"journal": [journal, other_host]}, False), ({"declare_lost": ["beta"]}, False):
+        call_command("reconcile_journal", dry_run=True, **given)
+        said = capsys.readouterr().out
+        assert "to be restored" in said and said.endswith("Nothing was changed.\n")
+        assert ("the dial journal of beta is compared" in said) == missing and folders.this_host() + " is" not in said
+    assert "is older than the dial journal" in refusal()
+
+
+def test_without_the_keys_of_the_database_the_command_ends_with_a_sentence(
+    claimed: Call, journal: Path, settings: Any
+) -> None:
+    forget_the_last_claim()
+    forget_hash_key()
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError, match="none of FIELD_KEYS decrypts it"):
+        call_command("reconcile_journal")
+    assert "is older than the dial journal" in refusal()
