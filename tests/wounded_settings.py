@@ -75,7 +75,7 @@ MEANT: dict[str, dict[str, str]] = {
     },
     "EMAIL_FROM": {" calls@example.org ": "calls@example.org"},
     "DATABASE_POOLER": {" Yes": "true", "": "false"},
-    "DIAL_JOURNAL": {" OFF ": "off", "": "var/journal"},
+    "DIAL_JOURNAL": {" OFF ": "off", "Off": "off", "": "var/journal", " /mnt/journal ": "/mnt/journal"},
     "UPLOADS_DIR": {" /mnt/uploads\n": "/mnt/uploads"},
     "OIDC_NAME": {" Acme ": "Acme", "": "single sign-on"},
     "OIDC_LINK_BY_EMAIL": {"On": "true"},
@@ -170,7 +170,11 @@ REFUSED: dict[str, list[str]] = {
     ],
     "DATABASE_POOLER": ["maybe", "pgbouncer"],
     "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
-    "DIAL_JOURNAL": ['"var/journal"', "${JOURNAL}"],
+    "DIAL_JOURNAL": [
+        *('"var/journal"', "${JOURNAL}", "false", "No", "0", "None", "null", "f", "n"),
+        *("true", "YES", "On", "1", "t", "y"),
+        *("~/journal", "~trunkline/journal", "../journal", "/var/lib/../journal", "var/.."),
+    ],
     "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "s3://bucket"],
     "OIDC_ISSUER": [
         *("http://id.example.org", "id.example.org", "https://", "https://id.example.org:port"),
