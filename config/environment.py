@@ -15,23 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 from config import setting_types as types
 from config.database_url import DATABASE_URL, Database
 from config.mail_url import EMAIL_URL, Mail
-from config.setting_types import BaseUrl, Network, Setting, Type, Wrong, plain, setting
+from config.setting_types import BaseUrl, Network, Setting, Wrong, plain, setting
 from config.sign_in_provider import NOT_GIVEN, SignInProvider, contradictions
 from tenants.egress.policy import Origin, Policy
 
-OFF = "off"
-
-
-def _journal(text: str) -> str:
-    if text.lower() == OFF:
-        return OFF
-    if text.lower() in types.TRUE | types.FALSE | {"none", "null"}:
-        raise Wrong("must be a folder, or off for no dial journal.")
-    return types.path(text)
-
-
-JOURNAL = Type("a folder, or `off`", _journal)
-FOLDER = Type("the whole path of a folder", types.whole_path)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
 MASK = "••••"
@@ -119,13 +106,13 @@ class Environment(SignInProvider):
         types.EMAIL_FROM, "", "the sender of these e-mails", otherwise="required with `EMAIL_URL`"
     )
     uploads_dir: str = setting(
-        FOLDER,
+        types.FOLDER,
         "",
         "the folder of uploaded files; web and workers on several machines share it",
         otherwise="`var/uploads`",
     )
     dial_journal: str = setting(
-        JOURNAL,
+        types.JOURNAL,
         "var/journal",
         "the folder of the dial journal, on a disk that stays; `off`: none ([backup.md](backup.md))",
     )
@@ -167,6 +154,8 @@ class Environment(SignInProvider):
             found.append(
                 "ALLOWED_HOSTS does not contain the host of PUBLIC_BASE_URL: what comes there is answered 400."
             )
+        if not self.hosts:
+            found.append("Neither ALLOWED_HOSTS nor PUBLIC_BASE_URL is set: every page is answered 400.")
         return found
 
 

@@ -108,7 +108,7 @@ def migrations() -> Finding:
 def worker() -> Finding:
     age = figures.newest_beat_age()
     if age is None:
-        return fault("No worker has started. Run manage.py worker.")
+        return fault("No worker has a heartbeat. Run manage.py worker.")
     if age > CLUSTER_TIMING.watcher:
         return fault(f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs.")
     return Finding()
@@ -182,6 +182,8 @@ def disk() -> Finding:
     """Look at the folders that Trunkline writes to."""
     folders: dict[str, str | Path] = {"var/": settings.VAR_DIR, "uploads": settings.MEDIA_ROOT}
     folders["temporary files"] = tempfile.gettempdir()
+    if settings.DIAL_JOURNAL:
+        folders["the dial journal"] = settings.DIAL_JOURNAL
     worst = Finding()
     for name, folder in folders.items():
         here = _existing(Path(folder))

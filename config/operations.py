@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from calls.reports import metrics as figures
-from config import findings
+from config.readiness import latest
 from tenants.api.errors import shape
 from tenants.client_address import address_in, forwarded
 from tenants.db.outages import words_of
@@ -47,19 +47,24 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Return 200 when calls can be placed and polled and pages be shown, else 503. Each part says what is wrong."""
-    found = findings.found()
+    """Return 200 when calls can be placed and polled and pages be shown, else 503.
+
+    Each part says what is wrong, to operators alone: the sentences name folders, hosts and settings.
+    """
+    found = latest.found()
     ready = all(finding.severity is not Severity.FAULT for finding in found.values())
-    parts = {name: _part(finding) for name, finding in found.items()}
+    part = _told if _is_operators(request) else _judged
+    parts = {name: part(finding) for name, finding in found.items()}
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 
 
-def _part(finding: Finding) -> dict[str, Any]:
-    """Return a part of the answer. A warning has a message although the part is all right."""
-    return {
-        "ok": finding.severity is not Severity.FAULT,
-        "message": "" if finding.severity is Severity.FINE else finding.message,
-    }
+def _judged(finding: Finding) -> dict[str, Any]:
+    return {"ok": finding.severity is not Severity.FAULT}
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    """Return a part with its sentence. A warning has one although the part is all right."""
+    return {**_judged(finding), "message": "" if finding.severity is Severity.FINE else finding.message}
 
 
 @require_safe
@@ -68,7 +73,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
     Without the database they are those of this process.
     """
-    if not _may_read_metrics(request):
+    if not _is_operators(request):
         return JsonResponse(shape("This address may not read metrics. See METRICS_ALLOW."), status=403)
     registry = CollectorRegistry()
     registry.register(_Found(_of_database()))
@@ -100,7 +105,8 @@ class _Found(Collector):
         yield from self._found
 
 
-def _may_read_metrics(request: HttpRequest) -> bool:
+def _is_operators(request: HttpRequest) -> bool:
+    """Return whether the connection comes from METRICS_ALLOW. Through a proxy, everyone may come from there."""
     address = address_in(request.META.get("REMOTE_ADDR", ""))
     if address is None or forwarded(request):
         return False

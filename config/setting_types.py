@@ -276,11 +276,30 @@ def path(text: str) -> str:
     return text
 
 
-def whole_path(text: str) -> str:
+OFF = "off"
+
+
+def _whole_path(text: str) -> str:
     """Return the path of a folder that does not depend on where a process was started."""
     if not text.startswith("/"):
         raise Wrong("must be the whole path of a folder, such as /mnt/trunkline/uploads.")
     return path(text)
+
+
+FOLDER = Type("the whole path of a folder", _whole_path)
+
+
+def _folder_or_off(text: str) -> str:
+    """Return the path of a folder, or `off`. Refuse words by which people mean one or the other."""
+    word = text.lower()
+    if word == OFF:
+        return OFF
+    if word in TRUE | FALSE | {"none", "null"} or ".." in text.split("/"):
+        raise Wrong("must be a folder such as /var/lib/trunkline/journal, without .., or `off`.")
+    return path(text)
+
+
+JOURNAL = Type("a folder, or `off`", _folder_or_off)
 
 
 def _words(text: str) -> frozenset[str]:

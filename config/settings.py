@@ -10,8 +10,9 @@ from csp.constants import NONE, SELF
 
 from calls.deadlines import CLUSTER_TIMING
 from config.database_url import Database
-from config.environment import OFF, read
+from config.environment import read
 from config.openapi.overview import DESCRIPTION, ENUM_NAMES
+from config.setting_types import OFF
 from config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent

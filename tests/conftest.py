@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
 from campaigns.models.number_hash import forget_hash_key
+from config import readiness
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.api import throttling
 from tenants.db import append_only
@@ -158,7 +159,7 @@ def _own_paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
+def _test_settings(settings: Any, monkeypatch: pytest.MonkeyPatch, _own_paths: Iterator[Path]) -> None:
     own = next(_own_paths)
     settings.ALLOW_LOOPBACK_URLS = True
     settings.STATEMENT_SECONDS = 0  # no test depends on the machine's speed
@@ -167,6 +168,7 @@ def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
     settings.API_RATE = settings.API_BURST = 100_000  # tests send requests faster than the limit allows
     settings.DIAL_JOURNAL = None  # waiting for the disk takes longer than most tests; those of the journal have one
     throttling.forget_held()
+    monkeypatch.setattr(readiness, "KEPT", 0.0)
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(own)}
     settings.CACHES = {"default": memory}  # of this test alone
 

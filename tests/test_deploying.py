@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from http.client import HTTPConnection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from cryptography.fernet import Fernet
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.environment import TABLE
 from tests.postgresql import Unavailable, free_port, unprivileged_user
 from tests.suite import ROOT
 from tests.waiting import PATIENCE, eventually
@@ -27,7 +30,8 @@ from tests.waiting import PATIENCE, eventually
 DEPLOY = ROOT / "deploy"
 METRIC = re.compile(r"\btrunkline_[a-z_]+")
 CODE = re.compile(r'"(?:[^"\\]|\\.)*"')
-SUFFIXES = re.compile(r"_total$")
+SUM = re.compile(r"\bsum(?: by \([\w, ]+\) )?\((max by \([\w, ]+\) )?\(?(?:rate\()?(trunkline_\w+)")
+SUFFIXES = re.compile(r"_(total|created)$")
 
 
 def read(name: str) -> Any:
@@ -50,7 +54,22 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
     asked = {SUFFIXES.sub("", name) for each in expressions() for name in METRIC.findall(CODE.sub("", each))}
     assert len(asked) > 15 and asked - known == set()
     documented = {SUFFIXES.sub("", name) for name in METRIC.findall((ROOT / "docs/deploying.md").read_text("utf-8"))}
-    assert known - documented == set(), "the page names every metric"
+    ours = {SUFFIXES.sub("", name) for name in known if METRIC.match(name)}
+    assert ours - documented == set(), "the page names every metric"
+
+
+def test_what_each_web_process_tells_of_the_database_is_added_up_once() -> None:
+    """Two web processes are two targets of Prometheus, and both tell of the same calls."""
+    found = [sums for expression in expressions() for sums in SUM.findall(expression)]
+    assert len(found) == sum(len(re.findall(r"\bsum\b", expression)) for expression in expressions()) > 10
+    assert {metric for once, metric in found if not once} == {"trunkline_http_responses_total"}
+
+
+def test_silence_raises_an_alert_also_when_no_row_is_left() -> None:
+    rules = {rule["alert"]: rule["expr"] for group in read("deploy/alerts.yaml")["groups"] for rule in group["rules"]}
+    assert rules["TrunklineDatabaseDown"] == "trunkline_database_up == 0"
+    assert "absent(trunkline_heartbeat_age_seconds" in rules["TrunklineWorkerSilent"]
+    assert rules["TrunklineNobodyLeads"].startswith("absent(trunkline_leads{")
 
 
 def test_every_alert_says_what_to_do() -> None:
@@ -64,13 +83,23 @@ def test_every_alert_says_what_to_do() -> None:
 # Files.
 
 
-def settings_of_the_page() -> set[str]:
-    text = (ROOT / "docs/deploying.md").read_text("utf-8")
-    return set(re.findall(r"^\| `([A-Z_]+)`", text, re.MULTILINE))
+def in_kubernetes(*kinds: str) -> list[Any]:
+    return [item for item in read("deploy/kubernetes/trunkline.yaml")["items"] if item["kind"] in kinds]
+
+
+def unit(name: str) -> ConfigParser:
+    found = ConfigParser(interpolation=None, strict=False)
+    found.optionxform = str  # type: ignore[assignment,method-assign]
+    found.read_string((DEPLOY / f"systemd/trunkline-{name}.service").read_text("utf-8"))
+    return found
+
+
+def names_in(example: str) -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", (DEPLOY / example).read_text("utf-8"), re.MULTILINE))
 
 
 def test_settings_in_the_files_are_known_and_parts_are_the_entry_points() -> None:
-    known = settings_of_the_page()
+    known = set(TABLE)
     parts = set(re.findall(r"^  ([a-z]+)\)", (DEPLOY / "start").read_text("utf-8"), re.MULTILINE))
     assert parts == {"web", "worker", "setup", "sandbox"}
     services = read("compose.yaml")["services"]
@@ -79,26 +108,73 @@ def test_settings_in_the_files_are_known_and_parts_are_the_entry_points() -> Non
     for name, service in ours.items():
         assert service["command"][0] in parts and service["read_only"] is True, name
         assert set(service["environment"]) <= known
-    kinds = read("deploy/kubernetes/trunkline.yaml")["items"]
-    for item in kinds:
-        if item["kind"] in ("Secret", "ConfigMap"):
-            assert set(item.get("stringData", item.get("data"))) <= known
-        if item["kind"] in ("Deployment", "Job"):
-            pod = item["spec"]["template"]["spec"]
-            (container,) = pod["containers"]
-            assert container["args"][0] in parts and pod["securityContext"]["runAsNonRoot"] is True
-            assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    example = re.findall(r"^([A-Z_]+)=", (DEPLOY / "trunkline.env.example").read_text("utf-8"), re.MULTILINE)
-    assert set(example) <= known
+    for item in in_kubernetes("Secret", "ConfigMap"):
+        assert set(item.get("stringData", item.get("data"))) <= known
+    for item in in_kubernetes("StatefulSet", "Job"):
+        pod = item["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["args"][0] in parts and pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert names_in("trunkline.env.example") <= known
+    required = set(re.findall(r"\$\{([A-Z_]+):\?\}", (ROOT / "compose.yaml").read_text("utf-8")))
+    assert names_in("compose.env.example") == required
+
+
+def test_the_dial_journal_of_each_process_outlives_its_container() -> None:
+    """A replaced pod or container finds its own journal again, under the same host name."""
+    services = read("compose.yaml")["services"]
+    for name in ("web", "worker"):
+        assert services[name]["hostname"] == name
+        places = dict(volume.split(":")[::-1] for volume in services[name]["volumes"])
+        assert places["/srv/trunkline/var"] in read("compose.yaml")["volumes"], "not in tmpfs, but in a named volume"
+    (values,) = in_kubernetes("ConfigMap")
+    journal = PurePosixPath(values["data"]["DIAL_JOURNAL"])
+    parts = in_kubernetes("Deployment", "StatefulSet", "DaemonSet")
+    assert {part["spec"]["template"]["spec"]["containers"][0]["args"][0] for part in parts} == {"web", "worker"}
+    for part in parts:
+        (container,) = part["spec"]["template"]["spec"]["containers"]
+        mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+        volume = next(mounts[str(place)] for place in journal.parents if str(place) in mounts)
+        temporary = [each["name"] for each in part["spec"]["template"]["spec"]["volumes"] if "emptyDir" in each]
+        assert part["kind"] == "StatefulSet" and volume not in temporary
+        (claim,) = part["spec"]["volumeClaimTemplates"]
+        assert (claim["metadata"]["name"], claim["spec"]["accessModes"]) == (volume, ["ReadWriteOnce"])
+        headless = [each for each in in_kubernetes("Service") if each["spec"].get("clusterIP") == "None"]
+        (service,) = [each for each in headless if each["metadata"]["name"] == part["spec"]["serviceName"]]
+        labels = part["spec"]["template"]["metadata"]["labels"]
+        assert service["spec"]["selector"].items() <= labels.items() >= part["spec"]["selector"]["matchLabels"].items()
+
+
+def test_pods_wait_for_the_migration_and_leave_the_service_before_they_end() -> None:
+    web, worker = (each["spec"]["template"]["spec"] for each in in_kubernetes("StatefulSet"))
+    (values,) = in_kubernetes("ConfigMap")
+    waits = int(values["data"]["WAIT_FOR_MIGRATIONS"])
+    container = web["containers"][0]
+    probe = container["startupProbe"]
+    assert 0 < waits < probe["failureThreshold"] * probe["periodSeconds"], "the probe ends none that waits"
+    assert "readinessProbe" not in container and "readinessProbe" not in worker["containers"][0]
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+    assert web["terminationGracePeriodSeconds"] > 5 + 30, "gunicorn waits 30 seconds for requests"
+
+
+def test_settings_reach_commands_as_they_reach_the_processes() -> None:
+    """A shell cuts values with `&` or spaces, such as an address of the database with two parameters."""
+    page = (ROOT / "docs/deploying.md").read_text("utf-8")
+    assert not re.search(r"(^|[ ;])(\.|source) \S*trunkline\.env", page) and "setpriv" not in page
+    setup, web, worker = unit("setup"), unit("web"), unit("worker")
+    for same in ("User", "WorkingDirectory", "EnvironmentFile"):
+        value = web["Service"][same]
+        assert setup["Service"][same] == worker["Service"][same] == value
+        assert f"-p {same}={value}" in page
+    assert setup["Service"]["Type"] == "oneshot" and setup["Service"]["ExecStart"].endswith("deploy/start setup")
+    assert setup["Unit"]["Before"].split() == ["trunkline-web.service", "trunkline-worker.service"]
 
 
 def test_a_worker_gets_time_to_finish_and_its_signal_alone() -> None:
-    unit = (DEPLOY / "systemd/trunkline-worker.service").read_text("utf-8")
-    assert "KillMode=mixed" in unit and "TimeoutStopSec=120" in unit
+    service = unit("worker")["Service"]
+    assert (service["KillMode"], service["TimeoutStopSec"]) == ("mixed", "120")
     assert read("compose.yaml")["services"]["worker"]["stop_grace_period"] == "120s"
-    workers = [
-        item for item in read("deploy/kubernetes/trunkline.yaml")["items"] if "worker" in item["metadata"]["name"]
-    ]
+    workers = [each for each in in_kubernetes("StatefulSet") if "worker" in each["metadata"]["name"]]
     assert [item["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] for item in workers] == [120]
 
 
@@ -129,7 +205,7 @@ def test_the_commands_of_the_entry_point_run_as_another_user_in_a_directory_that
     port = free_port()
     given = {
         "PATH": os.environ["PATH"],
-        "SECRET_KEY": "k" * 20 + "3J9x" * 10,
+        "SECRET_KEY": secrets.token_urlsafe(48),
         "FIELD_KEYS": Fernet.generate_key().decode(),
         "PUBLIC_BASE_URL": "https://calls.example.org",
         "ALLOWED_HOSTS": "calls.example.org",
@@ -151,11 +227,18 @@ def test_the_commands_of_the_entry_point_run_as_another_user_in_a_directory_that
         return said
 
     run("setup")
+    counts = home / f"var/tmp/responses-127.0.0.1_{port}"
+    counts.mkdir(parents=True)
+    (counts / "counter_1.db").write_bytes(b"of a process that is gone")
+    if user:
+        shutil.chown(counts, user)
     run("create_organization", "Main street clinic", "--timezone", "Europe/Paris", "--region", "FR")
     web, worker = start("web"), start("worker")
     try:
         eventually(lambda: asked(port, "/healthz") == 200, "the web process does not start")
         eventually(lambda: asked(port, "/readyz") == 200, "it does not become ready")
+        assert not (counts / "counter_1.db").exists() and list(counts.glob("counter_*.db"))
+        assert asked(port, "/metrics", {"Host": "10.42.0.7:8000"}) == 200
         assert asked(port, "/admin/login/", {"X-Forwarded-Proto": "https"}) == 200
         healthy = subprocess.run([home / "deploy/healthy"], env=given, check=False, **run_as)
         assert healthy.returncode == 0
@@ -177,7 +260,11 @@ def bare_copy(folder: Path, user: str | None) -> Path:
         if path.name not in left_out and not path.name.endswith("_cache"):
             (shutil.copytree if path.is_dir() else shutil.copy)(path, home / path.name)
     environment_for(user, home / ".venv")
-    made = {"SECRET_KEY": "k" * 50, "FIELD_KEYS": Fernet.generate_key().decode(), "PATH": os.environ["PATH"]}
+    made = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "FIELD_KEYS": Fernet.generate_key().decode(),
+        "PATH": os.environ["PATH"],
+    }
     collect = [str(ROOT / ".venv/bin/python"), "manage.py", "collectstatic", "--noinput"]
     subprocess.run(collect, cwd=home, env=made, check=True, capture_output=True)
     shutil.rmtree(home / "var", ignore_errors=True)

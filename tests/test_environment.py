@@ -181,6 +181,13 @@ def test_hosts_without_the_public_one_are_told() -> None:
     assert said.startswith("ALLOWED_HOSTS does not contain")
 
 
+def test_a_web_process_that_answers_to_no_host_is_told() -> None:
+    (said,) = environment(PUBLIC_BASE_URL="").warnings
+    assert said.startswith("Neither ALLOWED_HOSTS nor PUBLIC_BASE_URL")
+    assert environment(PUBLIC_BASE_URL="", ALLOWED_HOSTS="calls.example.org").warnings == []
+    assert environment(PUBLIC_BASE_URL="", DEBUG="true").warnings == []
+
+
 # Names.
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from django.utils import timezone
 
 from calls.engine.tallies import Tallies
 from calls.models import Heartbeat, Status
-from config import findings
+from config import findings, operations, readiness
 from config.logs import Formatter
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -116,9 +117,62 @@ def test_probes_come_by_any_address_and_nothing_else_does(worker: Heartbeat, set
     for host in ("10.42.0.7:8000", "[fd00::7]:8000", "trunkline-web_1", "evil.example"):
         assert Client(headers={"host": host}).get("/healthz").status_code == 200
         assert Client(headers={"host": host}).get("/readyz").status_code in (200, 503)
-        for path in ("/metrics", "/admin/login/", "/healthz/", "/readyz/x", "/api/v1/contacts/"):
+        assert Client(headers={"host": host}).get("/metrics").status_code == 200
+        assert Client(headers={"host": host}).get("/metrics", REMOTE_ADDR="192.0.2.1").status_code == 403
+        for path in ("/metrics/", "/admin/login/", "/healthz/", "/readyz/x", "/api/v1/contacts/"):
             assert Client(headers={"host": host}).get(path).status_code in (400, 404), path
     assert Client(headers={"host": "10.42.0.7"}).get("/admin/login/").status_code == 400
+
+
+def test_strangers_learn_whether_it_is_ready_and_nothing_else(worker: Heartbeat, settings: Any) -> None:
+    settings.MEDIA_ROOT = "/proc/nowhere"
+    assert "/proc/nowhere" in faulty("storage")
+    for answer in (
+        Client().get("/readyz", REMOTE_ADDR="192.0.2.1"),
+        Client(headers={"x-forwarded-for": "127.0.0.1"}).get("/readyz"),
+    ):
+        found = answer.json()
+        assert answer.status_code == 503 and found.pop("ok") is False
+        assert found.pop("storage") == {"ok": False}
+        assert set(found) == set(findings.TITLES) - {"storage"}
+        assert all(part == {"ok": True} for part in found.values())
+
+
+def test_many_requests_at_once_make_it_look_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: 1000.0)
+
+    def slow() -> dict[str, Finding]:
+        looked.append(clock.monotonic())
+        time.sleep(0.05)  # the others have come
+        return {"database": Finding()}
+
+    monkeypatch.setattr(readiness, "KEPT", 1.0)
+    monkeypatch.setattr(readiness, "time", clock)
+    monkeypatch.setattr(findings, "found", slow)
+    latest = readiness.Latest()
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: latest.found(), range(40)))
+    assert answers == [{"database": Finding()}] * 40 and looked == [1000.0]
+    clock.monotonic = lambda: 1000.9
+    latest.found()
+    clock.monotonic = lambda: 1001.0
+    latest.found()
+    assert looked == [1000.0, 1001.0]
+    monkeypatch.setattr(operations, "latest", latest)
+    assert {Client().get("/readyz").status_code for _ in range(3)} == {200}
+    assert len(looked) == 2
+
+
+def test_a_disk_without_room_for_the_dial_journal_is_told(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings.DIAL_JOURNAL = tmp_path / "journal" / "of today"
+    free = {tmp_path: 10**6}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 10**12), total=10**12))
+    assert findings.disk().message.startswith("The disk with the folder of the dial journal has 0.0 GB left.")
+    settings.DIAL_JOURNAL = None
+    assert findings.disk() == Finding()
 
 
 def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +242,21 @@ def test_lanes_say_how_large_their_batches_are_and_how_long_answers_wait(worker:
         f"trunkline_lane_failures_total{lane}": 1,
         f"trunkline_lane_lost_total{lane}": 0,
     }
+
+
+@pytest.mark.usefixtures("frozen")
+def test_a_process_that_was_killed_leads_no_more(worker: Heartbeat) -> None:
+    """A worker that starts again has another name, and the rows of the killed one stay for an hour."""
+    lanes = {"placing": {"in_flight": 7, "requests": {"1": {"answered": [40, 12.5]}}}}
+    said = {"leads": ["maintenance"], "memory_bytes": 10**8, "lanes": lanes}
+    Heartbeat.objects.update(figures=said, beaten_at=timezone.now() - timedelta(seconds=180))
+    heartbeat = 'trunkline_heartbeat_age_seconds{role="engine",slot="0",worker="w"}'
+    leads = 'trunkline_leads{lease="maintenance",role="engine",slot="0",worker="w"}'
+    assert figures()[leads] == 1
+    Heartbeat.objects.update(beaten_at=timezone.now() - timedelta(seconds=181))
+    found = figures()
+    assert {name for name in found if 'worker="w"' in name} == {heartbeat}
+    assert found[heartbeat] == 181
 
 
 def test_answers_are_counted_by_class(api: ApiClient) -> None:

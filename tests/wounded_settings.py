@@ -75,7 +75,7 @@ MEANT: dict[str, dict[str, str]] = {
     },
     "EMAIL_FROM": {" calls@example.org ": "calls@example.org"},
     "DATABASE_POOLER": {" Yes": "true", "": "false"},
-    "DIAL_JOURNAL": {" OFF ": "off", "": "var/journal"},
+    "DIAL_JOURNAL": {" OFF ": "off", "Off": "off", "": "var/journal", " /mnt/journal ": "/mnt/journal"},
     "UPLOADS_DIR": {" /mnt/uploads\n": "/mnt/uploads"},
     "OIDC_NAME": {" Acme ": "Acme", "": "single sign-on"},
     "OIDC_LINK_BY_EMAIL": {"On": "true"},
@@ -171,8 +171,10 @@ REFUSED: dict[str, list[str]] = {
     "DATABASE_POOLER": ["maybe", "pgbouncer"],
     "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
     "DIAL_JOURNAL": [
-        *('"var/journal"', "${JOURNAL}", "$HOME/journal", "/srv/$USER/journal", "~/journal", "~trunkline/journal"),
-        *("false", "No", "0", "none", "true", "on", "1"),
+        *('"var/journal"', "${JOURNAL}", "false", "No", "0", "None", "null", "f", "n"),
+        *("true", "YES", "On", "1", "t", "y"),
+        *("~/journal", "~trunkline/journal", "../journal", "/var/lib/../journal", "var/.."),
+        *("$HOME/journal", "/srv/$USER/journal"),
     ],
     "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "/srv/$USER/uploads", "s3://bucket"],
     "OIDC_ISSUER": [

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.db.models import QuerySet
-from django_q.models import Task
+from django_q.models import OrmQ, Task
 
+from calls.models import Heartbeat
 from tenants.models import RequestBudget
 from tenants.sign_in.sessions import expired
 
 ATTEMPTS_KEPT = timedelta(days=1)  # of wrong passwords; they close an address for 15 minutes
 TASKS_KEPT = timedelta(days=7)
+HEARTBEATS_KEPT = timedelta(hours=1)  # a living process beats every few seconds
 BUDGETS_KEPT = timedelta(days=1)  # an older row says the same as none: the caller has rested
 PURGED_AT_ONCE = 1_000
 
@@ -40,7 +42,7 @@ FATES = {
     "calls.CallEvent": RECORD,
     "calls.ContactChange": "deleted when read: calls.dialing.reassessing",
     "calls.EngineLease": "one row for each lease",
-    "calls.Heartbeat": "deleted when a worker ends, or after an hour when another starts: calls.engine.supervisor",
+    "calls.Heartbeat": "deleted when a worker ends, or an hour after the last: calls.engine.leftovers.of_ended_workers",
     "calls.PersonCount": "folded: tenants.db.counters.fold",
     "calls.Polling": "deleted when its call has ended: calls.outcomes",
     "calls.ProviderCallback": "30 days: calls.following.status_callbacks.purge",
@@ -67,7 +69,7 @@ FATES = {
     "campaigns.RetryRule": BOUND,
     "contenttypes.ContentType": BOUND,
     "django_q.Failure": LEFT,
-    "django_q.OrmQ": "deleted with its task, or when another worker starts: calls.engine.supervisor",
+    "django_q.OrmQ": "deleted with its task, or with its worker's heartbeats: calls.engine.leftovers.of_ended_workers",
     "django_q.Schedule": "empty: nothing is scheduled there",
     "django_q.Success": LEFT,
     "django_q.Task": LEFT,
@@ -83,8 +85,14 @@ FATES = {
     "tenants.AuditPersonal": RECORD,
     "tenants.AuditSeal": RECORD,
     "tenants.Authenticator": BOUND,
+    "tenants.DialJournal": "when it wrote nothing for DIAL_JOURNAL_DAYS: tenants.journal.keeping.remove_old",
+    "tenants.History": "one row",
+    "tenants.JournalFile": "DIAL_JOURNAL_DAYS: tenants.journal.keeping.remove_old",
+    "tenants.JournalNote": "DIAL_JOURNAL_DAYS: tenants.journal.keeping.remove_old",
+    "tenants.KeyCanary": "one row",
     "tenants.Membership": BOUND,
     "tenants.Organization": BOUND,
+    "tenants.ProviderIdentity": BOUND,
     "tenants.RecoveryCode": BOUND,
     "tenants.RequestBudget": LEFT,
     "tenants.SecretTries": "a day or longer, by each further try: tenants.sign_in.tries",
@@ -101,8 +109,18 @@ def purge(now: datetime, limit: int = PURGED_AT_ONCE) -> int:
     return sum(_delete(rows, limit) for rows in _due(now))
 
 
+def of_ended_workers(now: datetime) -> list[QuerySet]:  # type: ignore[type-arg]
+    """Return heartbeats of workers that were killed long ago, then the queues of workers without a heartbeat."""
+    alive = Heartbeat.objects.values("worker")
+    return [
+        Heartbeat.objects.filter(beaten_at__lt=now - HEARTBEATS_KEPT),
+        OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive),
+    ]
+
+
 def _due(now: datetime) -> list[QuerySet]:  # type: ignore[type-arg]
     return [
+        *of_ended_workers(now),
         expired(now),
         AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT),
         AccessLog.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT),

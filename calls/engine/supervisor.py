@@ -14,17 +14,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from types import FrameType
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from calls.deadlines import WATCHER_TIMING, WatcherTiming
-from calls.engine import leader, slots, tasks
+from calls.engine import leader, leftovers, slots, tasks
 from calls.engine.children import STOPS, Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.service import Engine
@@ -209,6 +208,5 @@ class Watcher:
     def prepare(self) -> None:
         """Open the first slot, and delete heartbeats and queues of workers that ended long ago. May be repeated."""
         slots.open_slot(self.name, UPKEEP, tasks.SLOT)
-        Heartbeat.objects.filter(beaten_at__lt=timezone.now() - timedelta(hours=1)).delete()
-        alive = Heartbeat.objects.values("worker")
-        OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive).delete()
+        for rows in leftovers.of_ended_workers(timezone.now()):
+            rows.delete()

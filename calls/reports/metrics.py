@@ -12,6 +12,7 @@ from django_q.models import OrmQ
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from calls.deadlines import CLUSTER_TIMING
 from calls.models import OPEN, Call, Heartbeat, ProviderCallback, WebhookDelivery
 from calls.reports import account_metrics
 from campaigns.models import Campaign, ContactImport
@@ -114,8 +115,12 @@ def _queues(now: datetime) -> Iterator[Metric]:
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
-    """Yield what the processes of all workers last said. There are as many labels as processes and lanes."""
-    beats = list(Heartbeat.objects.order_by("worker", "role", "slot"))
+    """Yield what the processes of all workers last said. There are as many labels as processes and lanes.
+
+    Of a process that was killed, only its silence is told: it leads no more, and nothing of it is in flight.
+    """
+    beats = {beat: _age(beat.beaten_at, now) for beat in Heartbeat.objects.order_by("worker", "role", "slot")}
+    living = [beat for beat, age in beats.items() if age <= CLUSTER_TIMING.watcher]
     process = ["worker", "role", "slot"]
     ages = GaugeMetricFamily("trunkline_heartbeat_age_seconds", "Seconds since a slot's heartbeat.", labels=process)
     memory = GaugeMetricFamily("trunkline_process_memory_bytes", "Resident memory of a process.", labels=process)
@@ -128,9 +133,10 @@ def _workers(now: datetime) -> Iterator[Metric]:
         name: GaugeMetricFamily(f"trunkline_lane_{name}", words, labels=["worker", "slot", "lane"])
         for name, words in GAUGED.items()
     }
-    for beat in beats:
+    for beat, age in beats.items():
+        ages.add_metric([beat.worker, beat.role, str(beat.slot)], age)
+    for beat in living:
         labels = [beat.worker, beat.role, str(beat.slot)]
-        ages.add_metric(labels, _age(beat.beaten_at, now))
         memory.add_metric(labels, beat.figures.get("memory_bytes", 0))
         for lease in beat.figures.get("leads", ()):
             leads.add_metric([*labels, lease], 1)
@@ -139,7 +145,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
                 if name in figures:
                     family.add_metric([beat.worker, str(beat.slot), lane], figures[name])
     yield from (ages, memory, leads, *counted.values(), *gauged.values())
-    yield from account_metrics.requests_of(beats)
+    yield from account_metrics.requests_of(living)
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

@@ -11,7 +11,7 @@ from config.openapi import protocol, shapes
 from config.openapi.bodies import ref
 from config.openapi.shapes import FLAG, TEXT, WORD, obj
 
-PART = obj(ok=FLAG, message=TEXT)
+PART = {**obj(ok=FLAG, message=TEXT), "required": ["ok"]}  # the sentence is for operators
 OPERATIONS: dict[str, dict[str, Any]] = {
     "healthz": {"summary": "Check that the process is alive", "responses": {"200": ("text/plain", TEXT)}},
     "readyz": {

@@ -11,13 +11,14 @@ from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils import timezone
-from django_q.models import Task
+from django_q.models import OrmQ, Task
 
 from calls.deadlines import PAUSES
 from calls.engine import leftovers
 from calls.engine.control import Control
 from calls.engine.leader import Leadership
 from calls.engine.upkeep import Upkeep
+from calls.models import Heartbeat
 from tenants.models import RequestBudget, StaffSession
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,12 @@ def rows(django_user_model: type[User]) -> None:
         for success in (True, False):
             of_task = {"name": name, "func": "x", "started": NOW, "stopped": NOW - age * 4, "success": success}
             Task.objects.create(id=f"{name}-{success}", **of_task)
+        Heartbeat.objects.create(worker=f"trunkline-{name}", slot=0, beaten_at=NOW - age)
+        OrmQ.objects.create(key=f"trunkline-{name}", payload=name, lock=NOW)
+    OrmQ.objects.create(key="of another program", payload="kept", lock=NOW)
+
+
+KEPT = [{"kept"}] * 4 + [{"trunkline-kept"}, {"trunkline-kept", "of another program"}]
 
 
 def left() -> list[set[str]]:
@@ -66,21 +73,23 @@ def left() -> list[set[str]]:
         set(AccessAttempt.objects.values_list("username", flat=True)),
         set(RequestBudget.objects.values_list("caller", flat=True)),
         set(Task.objects.values_list("name", flat=True)),
+        set(Heartbeat.objects.values_list("worker", flat=True)),
+        set(OrmQ.objects.values_list("key", flat=True)),
     ]
 
 
 @pytest.mark.usefixtures("rows")
 def test_what_is_due_is_deleted_and_nothing_else() -> None:
     with time_machine.travel(NOW, tick=False):
-        assert leftovers.purge(NOW) == 3 + 1 + 1 + 2
-        assert left() == [{"kept"}] * 4
+        assert leftovers.purge(NOW) == 3 + 1 + 1 + 2 + 1 + 1
+        assert left() == KEPT
         assert leftovers.purge(NOW) == 0
 
 
 @pytest.mark.usefixtures("rows")
 def test_many_rows_are_deleted_in_parts() -> None:
-    assert [leftovers.purge(NOW, limit=1) for _ in range(4)] == [4, 2, 1, 0]
-    assert left() == [{"kept"}] * 4
+    assert [leftovers.purge(NOW, limit=1) for _ in range(4)] == [6, 2, 1, 0]
+    assert left() == KEPT
 
 
 def test_upkeep_does_it() -> None:
