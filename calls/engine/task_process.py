@@ -27,6 +27,7 @@ from django_q.worker import worker as work_off
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.engine import tasks
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 BETWEEN_FAILURES = 2.0  # seconds
@@ -63,7 +64,7 @@ class TaskProcess:
         try:
             taken = self._broker.dequeue() or []  # waits for a moment if there is none
         except (DatabaseError, InterfaceError):
-            logger.exception("The task queue cannot be read")
+            logger.exception("The task queue cannot be read", extra=REPEATS)
             time.sleep(BETWEEN_FAILURES)
             return
         for identifier, payload in taken:

@@ -27,6 +27,7 @@ from calls.outcomes.units import Gathered, SetAside
 from calls.outcomes.writing import as_stored, write
 from calls.webhooks import outbox
 from tenants import failpoints
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -83,7 +84,7 @@ def _record(batch: Sequence[tuple[T, Entry]], alone: Callable[[T], object], now:
         aside = _record_together([entry for _, entry in batch], now, waits)
     except Exception as error:
         if _is_an_outage(error):
-            logger.exception("The database failed; %s answers are not stored yet", len(batch))
+            logger.exception("The database failed; %s answers are not stored yet", len(batch), extra=REPEATS)
             return [item for item, _ in batch]
         held = _state(error) == HELD
         waits.timeouts += held

@@ -11,7 +11,7 @@ from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
 from tenants import key_canary
-from tenants.db.outages import outage_in
+from tenants.db.outages import outage_in, words_of
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.management.tables import demand_tables
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
                 if not outage:
                     raise
                 if not waiting:
-                    self.stderr.write(f"{outage.log}: {' '.join(str(error).split())}. The worker waits for it.")
+                    self.stderr.write(f"{outage.log} ({words_of(error)}). The worker waits for it.")
                 waiting = True
                 connection.close()
                 time.sleep(AGAIN)
