@@ -70,7 +70,7 @@ def test_a_worker_that_cannot_write_waits_with_one_sentence_and_then_starts() ->
             eventually(lambda: any(line.startswith(f"{outage.log} (") for line in lines), "it says nothing")
             time.sleep(3)  # three more tries
             (said,) = [line for line in lines if line.startswith(f"{outage.log} (")]
-            assert said.endswith("The worker waits for it.\n") and lines[-1] == said
+            assert said.endswith("Waiting for it.\n") and lines[-1] == said
             if sqlite:
                 prlimit(process.pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
             else:
