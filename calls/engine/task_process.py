@@ -27,6 +27,7 @@ from django_q.worker import worker as work_off
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.engine import tasks
+from calls.engine.children import STOPS
 from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class TaskProcess:
         self._stopping = False
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, self._stop)
         while not self._stopping:
             self._turn()
