@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
+from calls.models import log_keys
 from calls.outcomes.loading import Entry, Loaded
 from calls.outcomes.opt_out import NeedsContactLock
 from calls.outcomes.transitions import LockedCall
@@ -155,9 +156,7 @@ def _concluded(entries: Sequence[Entry], loaded: Loaded) -> Iterator[Gathered]:
                 transaction.set_rollback(False)  # the statement that was refused never reached the database
                 if not isinstance(error, SetAside | NeedsContactLock):
                     logger.exception(
-                        "Call %s: its answer could not be recorded in a batch",
-                        call.pk,
-                        extra={"campaign": vars(call).get("campaign_id")},
+                        "Call %s: its answer could not be recorded in a batch", call.pk, extra=log_keys(call)
                     )
                 continue
             if call.provider_call_id != before:
