@@ -26,6 +26,7 @@ from config import setting_names, static_files
 from config.environment import TABLE
 from tenants import key_canary
 from tenants.db import schema
+from tenants.db.outages import outage_in, words_of
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.findings import Finding, Severity, fault, warning
 
@@ -72,10 +73,12 @@ def found(names: Collection[str] | None = None) -> dict[str, Finding]:
             results[check.name] = check.run()
         except PoolerFound as error:
             results[check.name] = fault(str(error))
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError) as error:
             tables = results.get("migrations")
             without = tables is not None and tables.severity is Severity.FAULT
-            results[check.name] = fault(f"{UNKNOWN} without the tables." if without else schema.UNREACHABLE)
+            outage = outage_in(error)
+            words = f"{outage.log}." if outage else f"The database refused the question ({words_of(error)})."
+            results[check.name] = fault(f"{UNKNOWN} without the tables." if without else words)
     return results
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from tenants.db.outages import outage_in
+from tenants.db.outages import outage_in, words_of
 from tenants.masking import masked
 from tenants.middleware import current_request_id
 
@@ -66,5 +66,8 @@ def _of_thread(args: threading.ExceptHookArgs) -> None:
 
 def _print_masked(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     outage = outage_in(error)
-    text = f"{outage}: {error}" if outage else "".join(traceback.format_exception(kind, error, trace)).rstrip()
+    if error is not None and outage:
+        text = f"{outage.log} ({words_of(error)})."
+    else:
+        text = "".join(traceback.format_exception(kind, error, trace)).rstrip()
     sys.stderr.write(masked(text) + "\n")

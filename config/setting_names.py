@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterator
 
 OWN = "TRUNKLINE_"
 # Read by the program itself or by its libraries; not for operators, or described where they matter.
-KNOWN_BESIDES = frozenset(
-    {"TRUNKLINE_FAILPOINT", "TRUNKLINE_LIFELINE", "Q_CLUSTER_NAME", "PROMETHEUS_MULTIPROC_DIR", "SESSION_MANAGER"}
-)
+KNOWN_BESIDES = frozenset({"TRUNKLINE_FAILPOINT", "Q_CLUSTER_NAME", "PROMETHEUS_MULTIPROC_DIR", "SESSION_MANAGER"})
 # Variables that Kubernetes and Docker set for every service, such as API_SERVICE_HOST and DATABASE_PORT_5432_TCP.
 _OF_A_SERVICE = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?$")
 _PREFIXES_OF_OTHERS = (OWN, "DJANGO_", "APP_")

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
@@ -180,7 +180,7 @@ def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch:
 
     def broken() -> Finding:
         asked.append(1)
-        raise DatabaseError("secret words of the server")
+        raise OperationalError("secret words of the server")
 
     checks = [replace(check, run=broken) if check.asks_database else check for check in findings.CHECKS]
     monkeypatch.setattr(findings, "CHECKS", checks)

@@ -8,6 +8,8 @@ import io
 import json
 import logging
 import sqlite3
+import sys
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 from psycopg import errors
 
 from calls.engine.control import Control
-from config.logs import Formatter
+from config.logs import Formatter, mask_uncaught
 from tenants.db import outage_log as outages
 from tenants.db.outages import Outage, outage_in
 
@@ -61,6 +63,7 @@ WHAT = [
     (DatabaseError("did not affect any rows"), None),
     (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), None),
     (FileNotFoundError(errno.ENOENT, "no"), None),
+    (PermissionError(errno.EACCES, "Permission denied"), None),  # a fault of the installation
     (ValueError("x"), None),
 ]
 
@@ -78,7 +81,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The clock of the module, which a test moves."""
     found = SimpleNamespace(at=1000.0)
     monkeypatch.setattr(outages, "time", SimpleNamespace(monotonic=lambda: found.at))
-    monkeypatch.setattr(outages, "_now", outages._Outage())
+    monkeypatch.setattr(outages, "_now", {})
     return found
 
 
@@ -102,11 +105,19 @@ def lines(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
     LOGGER.removeHandler(handler)
 
 
-def fail(message: str = "The engine's step %s failed", *args: Any, error: Exception | None = None, **keys: Any) -> None:
+REFUSED = 'connection to server at "10.1.2.3", port 5432 failed: Connection refused for user "trunk"'
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def fail(message: str = "", *args: Any, error: Exception | None = None, **keys: Any) -> None:
+    """Log an error of a step that repeats; with a message, of something else."""
     try:
-        raise error or of(OperationalError, psycopg.OperationalError("connection refused"))
+        raise error or of(OperationalError, psycopg.OperationalError(REFUSED))
     except Exception:
-        LOGGER.exception(message, *(args or ("enqueue",)), **keys)
+        if message:
+            LOGGER.exception(message, *args, **keys)
+        else:
+            LOGGER.exception("The engine's step %s failed", "enqueue", extra=outages.REPEATS)
 
 
 def test_an_outage_is_one_line_a_minute_and_one_at_its_end(clock: SimpleNamespace, lines: Any) -> None:
@@ -116,12 +127,12 @@ def test_an_outage_is_one_line_a_minute_and_one_at_its_end(clock: SimpleNamespac
     first, *others = lines()
     assert others == [] and "exception" not in first
     assert first["event"] == (
-        "The engine's step enqueue failed. The database does not answer: connection refused. "
-        "Further messages about it are counted, one line a minute."
+        "The engine's step enqueue failed. The database does not answer (OperationalError: connection refused). "
+        "Steps that fail again are counted, one line a minute."
     )
     fail()
     (second,) = lines()
-    assert "for 1 min: connection refused. 480 messages in the last minute." in second["event"]
+    assert "connection refused), for 1 min. 480 messages since the last line." in second["event"]
     for _ in range(10):
         outages.note_success()  # a read that needs nothing of what is missing
         clock.at += 1
@@ -131,7 +142,7 @@ def test_an_outage_is_one_line_a_minute_and_one_at_its_end(clock: SimpleNamespac
     outages.note_success()
     outages.note_success()
     (last,) = lines()
-    assert last["event"] == "Over after 86 s: The database does not answer"
+    assert last["event"] == "Over after 70 s: The database does not answer"
     fail()
     assert len(lines()) == 1, "the next outage begins anew"
 
@@ -145,11 +156,68 @@ def test_what_befell_a_call_is_written_each_time_without_its_traceback(lines: An
     assert all("exception" not in line and "The database does not answer" in line["event"] for line in found)
 
 
-def test_an_error_that_is_its_own_message_is_folded_too(lines: Any) -> None:
+def test_a_loss_of_its_own_is_never_left_out(lines: Any) -> None:
+    """Whatever its words are: they tell of one change, one callback, one call."""
+    losses = ["A change is not in the dial journal: %s", "Scheduled callback %s could not be settled", "%s: lost"]
+    fail()
+    for message in losses * 2:
+        fail(message, "stop")
+    fail()
+    _, *found = lines()
+    assert [line["event"].partition(" (Oper")[0] for line in found] == [
+        f"{message % 'stop'}. The database does not answer" for message in losses * 2
+    ]
+    assert all("exception" not in line for line in found)
+
+
+def test_the_words_of_the_driver_are_not_repeated(
+    lines: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name hosts, ports and users."""
+    fail()
+    fail("Call %s: lost", 7)
+    LOGGER.error(of(OperationalError, psycopg.OperationalError(REFUSED)))
+    text = "".join(line["event"] for line in lines())
+    error = of(OperationalError, psycopg.OperationalError(REFUSED))
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    mask_uncaught()
+    sys.excepthook(type(error), error, None)
+    said = capsys.readouterr().err
+    assert said == "The database does not answer (OperationalError: connection refused).\n"
+    for word in ("10.1.2.3", "5432", "trunk"):
+        assert word not in text + said
+
+
+def test_each_kind_of_outage_has_its_own_beginning_and_end(clock: SimpleNamespace, lines: Any) -> None:
+    fail()
+    fail(error=FULL)
+    assert ["The disk is full (OSError ENOSPC)" in line["event"] for line in lines()] == [False, True]
+    clock.at += outages.QUIET + 1
+    outages.note_success()
+    assert [line["event"][-10:] for line in lines()] == ["not answer"], "that it answers does not free the disk"
+    fail(error=FULL)
+    assert lines() == []
+    clock.at += outages.LONG_QUIET + 1
+    outages.note_success()
+    assert [line["event"] for line in lines()] == ["Over after 16 s: The disk is full"]
+
+
+def test_an_outage_that_nobody_ended_is_not_continued_hours_later(clock: SimpleNamespace, lines: Any) -> None:
+    fail()
+    clock.at += 7200
+    fail()
+    first, second = lines()
+    assert first["event"] == second["event"]
+
+
+def test_an_error_of_the_task_queue_is_folded_too(lines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It logs the error itself, without a traceback."""
+    monkeypatch.setattr(LOGGER, "name", "django-q")
     for _ in range(40):
         LOGGER.error(OSError(errno.EFBIG, "File too large"))
     (line,) = lines()
-    assert line["event"].startswith("[Errno 27] File too large. The disk is full")
+    assert line["event"].startswith("The disk is full (OSError EFBIG)")
 
 
 def test_other_errors_keep_their_tracebacks_in_an_outage(lines: Any) -> None:

@@ -15,6 +15,7 @@ from calls.engine import slots
 from calls.engine.control import Control
 from calls.engine.database import Database
 from calls.models import Heartbeat
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 BEAT = 5.0
@@ -47,7 +48,7 @@ class Beating:
             try:
                 await self._turn()
             except Exception:
-                logger.exception("The heartbeat failed")
+                logger.exception("The heartbeat failed", extra=REPEATS)
             await self._control.sleep(pause)
 
     async def _turn(self) -> None:

@@ -56,7 +56,7 @@ class Child:
                 self._live(mask)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        self.pid, self.status, self._killed = pid, None, False
+        self.pid, self.status = pid, None
         self.started = time.monotonic()
 
     def _live(self, mask: set[int | signal.Signals]) -> NoReturn:
@@ -84,10 +84,14 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
+        """Whether the process has ended. What it has started is killed then.
+
+        The number of the process, and of its group, is its own only until the system has been asked for its status.
+        """
+        if self.status is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.status is not None
 
     @property
@@ -122,13 +126,10 @@ class Child:
 
     def kill(self) -> None:
         """End the process, and what it has started. A second call changes nothing."""
-        if self._killed:
-            return
-        self._killed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # also of one that has ended: what it has started may live on
         if not self.ended:
-            os.kill(self.pid, signal.SIGKILL)  # in the moment before it leads its group
+            with contextlib.suppress(ProcessLookupError):  # in the moment before it leads its group
+                os.killpg(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
             self.wait(float("inf"))
 
 

@@ -96,7 +96,7 @@ class Control:
                 failures = 0
             except Exception:
                 failures += 1
-                logger.exception("The engine's step %s failed", name)
+                logger.exception("The engine's step %s failed", name, extra=outage_log.REPEATS)
             if vital:
                 self.note_alive(name)
             if not busy:

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 
 from django.db import close_old_connections, connection, connections
 
+from tenants.db.time_limits import with_options
+
 T = TypeVar("T")
 
 # The plan of a foreign key's check lives as long as the connection. One made while a table was nearly empty reads the
 # table whole, for each row, until the next ANALYZE: in the first minutes of a day, a call would cost twice as much. And
 # compiling a plan takes longer than any statement of the engine.
-BY_INDEX = "-c enable_seqscan=off -c jit=off"
+BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
 CLOSE_WITHIN = 5.0
 
 
@@ -39,11 +41,9 @@ class Database:
 
     def _set_options(self) -> None:
         """Give this thread's connection its limits and plans. It is not open yet; each reconnect keeps them."""
-        limits = " ".join(f"-c {name}={seconds * 1000}" for name, seconds in self._limits.items() if seconds)
+        limits = {name: seconds * 1000 for name, seconds in self._limits.items() if seconds}
         if connection.vendor == "postgresql":
-            options = dict(connection.settings_dict.get("OPTIONS", {}))
-            options["options"] = f"{options.get('options', '')} {BY_INDEX} {limits}".strip()
-            connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+            connection.settings_dict = with_options(connection.settings_dict, BY_INDEX | limits)
 
     async def __call__(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._run(work, *args, **kwargs))

@@ -16,6 +16,7 @@ from calls.engine.control import Control
 from calls.engine.lane import SOON, Lane
 from calls.engine.writer import Writer
 from calls.following import status_callbacks
+from calls.models import log_keys
 from calls.webhooks import delivery
 from providers import outgoing
 from providers.adapters import http
@@ -107,7 +108,7 @@ class PlacingLane(Lane):
             logger.exception(
                 "Call %s: the answer to its placing was lost",
                 claim.call.pk,
-                extra={"campaign": vars(claim.call).get("campaign_id")},
+                extra=log_keys(claim.call),
             )
         finally:
             self._of_account[claim.call.account_id] -= 1
@@ -126,7 +127,7 @@ class PlacingLane(Lane):
         logger.error(
             "Call %s: the answer to its placing could not be stored",
             answer[0].call.pk,
-            extra={"campaign": vars(answer[0].call).get("campaign_id")},
+            extra=log_keys(answer[0].call),
         )
 
 

@@ -12,6 +12,7 @@ from calls.engine.lane import Lane
 from calls.engine.read_queue import Claimed, ReadQueue
 from calls.engine.writer import Writer
 from calls.following import polling
+from calls.models import log_keys
 from calls.outcomes import poll_schedule
 from providers.adapters import http
 from providers.adapters.base import Reading
@@ -118,9 +119,7 @@ class ReadingLane(Lane):
         try:
             answer, raw = await polling.read(self._client, due)
         except Exception as error:
-            logger.exception(
-                "Call %s: a read failed", due.call.pk, extra={"campaign": vars(due.call).get("campaign_id")}
-            )
+            logger.exception("Call %s: a read failed", due.call.pk, extra=log_keys(due.call))
             # The read was counted and leased, so a failing read is not repeated at once and forever.
             answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
         finally:
@@ -145,7 +144,7 @@ class ReadingLane(Lane):
         logger.error(
             "Call %s: the answer to a read could not be stored",
             due.call.pk,
-            extra={"campaign": vars(due.call).get("campaign_id")},
+            extra=log_keys(due.call),
         )
         failed = ProviderError("The answer could not be stored.")
         await self.stores(polling.record_all, [(due, failed, b"")])

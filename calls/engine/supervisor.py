@@ -162,7 +162,7 @@ class Watcher:
             self._look_at_tasks()
             outage_log.note_success()
         except (DatabaseError, InterfaceError, OSError):  # OSError: the system has no process to give
-            logger.exception("The watcher cannot look after its processes")
+            logger.exception("The watcher cannot look after its processes", extra=outage_log.REPEATS)
             self._silence.forget()  # in an outage nobody can beat
 
     def _look_at_engine(self, slot: int, child: Child) -> None:

@@ -27,6 +27,8 @@ from django_q.worker import worker as work_off
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.engine import tasks
+from calls.engine.children import STOPS
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 BETWEEN_FAILURES = 2.0  # seconds
@@ -43,7 +45,7 @@ class TaskProcess:
         self._stopping = False
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, self._stop)
         while not self._stopping:
             self._turn()
@@ -63,7 +65,7 @@ class TaskProcess:
         try:
             taken = self._broker.dequeue() or []  # waits for a moment if there is none
         except (DatabaseError, InterfaceError):
-            logger.exception("The task queue cannot be read")
+            logger.exception("The task queue cannot be read", extra=REPEATS)
             time.sleep(BETWEEN_FAILURES)
             return
         for identifier, payload in taken:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from calls.engine.retries import Kind, kind_of, pause_after
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 A = TypeVar("A")
@@ -167,7 +168,8 @@ class Writer(Generic[A]):
         """Keep what could not be stored for another try, except answers whose lease is over by then."""
         self.figures.failures += 1
         if failures in LOGGED:
-            logger.error("%s answers of %s could not be stored yet", len(entries), self.name, exc_info=error)
+            words = "%s answers of %s could not be stored yet"
+            logger.error(words, len(entries), self.name, exc_info=error, extra=REPEATS)
         if kind is Kind.ANSWER and len(entries) > 1:
             half = len(entries) // 2
             self._kept += [Batch(entries[:half]), Batch(entries[half:])]

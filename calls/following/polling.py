@@ -16,7 +16,7 @@ from calls.following import after_reads, due_reads, rescheduling
 from calls.following.after_reads import After
 from calls.following.rescheduling import NextRead
 from calls.gate import rate_limits
-from calls.models import FOLLOWED, Call, CallEvent
+from calls.models import FOLLOWED, Call, CallEvent, log_keys
 from calls.outcomes import batches, poll_schedule, recording
 from calls.outcomes.folding import fold
 from calls.outcomes.loading import Entry
@@ -138,9 +138,7 @@ def _ended(call: Call, end: Callable[[], None]) -> bool:
     try:
         end()
     except DatabaseError:
-        logger.exception(
-            "Call %s: its following could not be ended", call.pk, extra={"campaign": vars(call).get("campaign_id")}
-        )
+        logger.exception("Call %s: its following could not be ended", call.pk, extra=log_keys(call))
         return False
     return True
 

@@ -1,6 +1,6 @@
 """Calls and what happened to them. Reads and writes; sends nothing."""
 
-from calls.models.call import Call, CallQuerySet, new_reference, new_token
+from calls.models.call import Call, CallQuerySet, log_keys, new_reference, new_token
 from calls.models.contact_change import ContactChange
 from calls.models.counts import CallCount, PersonCount
 from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
@@ -31,6 +31,7 @@ __all__ = [
     "Status",
     "WebhookDelivery",
     "event_of",
+    "log_keys",
     "new_reference",
     "new_token",
     "readable",

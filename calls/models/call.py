@@ -352,3 +352,11 @@ class Call(Polled):
         if not settings.PUBLIC_BASE_URL or not self.account.adapter.has_callbacks:
             return ""
         return f"{settings.PUBLIC_BASE_URL}/hooks/{self.account.provider}/{self.callback_token}"
+
+
+def log_keys(call: Call) -> dict[str, object]:
+    """Return the `extra` of a log line about a call: its campaign, if that was loaded.
+
+    No query may be needed for a log line: it is written by event loops, and while the database is away.
+    """
+    return {"campaign": vars(call).get("campaign_id")}

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
+from calls.models import log_keys
 from calls.outcomes.loading import Entry, Loaded
 from calls.outcomes.opt_out import NeedsContactLock
 from calls.outcomes.transitions import LockedCall
@@ -27,6 +28,7 @@ from calls.outcomes.units import Gathered, SetAside
 from calls.outcomes.writing import as_stored, write
 from calls.webhooks import outbox
 from tenants import failpoints
+from tenants.db.outage_log import REPEATS
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -83,7 +85,7 @@ def _record(batch: Sequence[tuple[T, Entry]], alone: Callable[[T], object], now:
         aside = _record_together([entry for _, entry in batch], now, waits)
     except Exception as error:
         if _is_an_outage(error):
-            logger.exception("The database failed; %s answers are not stored yet", len(batch))
+            logger.exception("The database failed; %s answers are not stored yet", len(batch), extra=REPEATS)
             return [item for item, _ in batch]
         held = _state(error) == HELD
         waits.timeouts += held
@@ -154,9 +156,7 @@ def _concluded(entries: Sequence[Entry], loaded: Loaded) -> Iterator[Gathered]:
                 transaction.set_rollback(False)  # the statement that was refused never reached the database
                 if not isinstance(error, SetAside | NeedsContactLock):
                     logger.exception(
-                        "Call %s: its answer could not be recorded in a batch",
-                        call.pk,
-                        extra={"campaign": vars(call).get("campaign_id")},
+                        "Call %s: its answer could not be recorded in a batch", call.pk, extra=log_keys(call)
                     )
                 continue
             if call.provider_call_id != before:

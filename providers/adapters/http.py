@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import h11
@@ -36,6 +36,7 @@ from tenants.egress.policy import PORTS
 
 DEADLINE = 30.0  # seconds for the whole exchange
 CONNECT = 5.0  # seconds each for name lookup, connection and TLS
+LISTS = 20  # lists of calls that are read at once
 NO_ANSWER = "The provider did not answer in time."
 NOT_CONNECTED = "Could not connect to the provider; nothing was sent."
 NOT_IN_TIME = "The provider did not accept the connection in time; nothing was sent."
@@ -46,6 +47,8 @@ SENTENCES: dict[type[Exception], str] = {
     aiohttp.ServerDisconnectedError: "The provider closed the connection before it answered.",
     aiohttp.ClientPayloadError: "The provider closed the connection in the middle of its response.",
 }
+# What aiohttp raises while nothing is sent yet.
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, UnicodeError)
 
 
 class Client:
@@ -70,7 +73,7 @@ class Client:
     async def __aenter__(self) -> Self:
         self._guard = Guard(lookup=self._lookup)
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect)
-        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=self._at_most)
+        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=LISTS)
         self._connections = Connections(
             self._guard,
             sessions.tls_context(),
@@ -121,15 +124,28 @@ class Client:
         Rows that came before an error have been taken. A failed request has no rows: its answer is whole.
         """
 
-        async def receive(response: aiohttp.ClientResponse) -> bytes:
-            if not 200 <= response.status < 300:
-                return await _whole(response)
-            splitter = Splitter(take)
-            async for chunk in response.content.iter_any():
-                splitter.feed(chunk)
-            return splitter.envelope()
-
-        return await self._receive(request, receive)
+        encoded, splitter = self._encoded(request), Splitter(take)
+        try:
+            async with self._session.request(
+                encoded.method,
+                URL(encoded.address.text, encoded=True),
+                headers=encoded.headers,
+                data=encoded.body or None,
+                allow_redirects=False,
+            ) as response:
+                if 200 <= response.status < 300:
+                    async for chunk in response.content.iter_any():
+                        splitter.feed(chunk)
+                    body = splitter.envelope()
+                else:
+                    body = await _whole(response)
+                names = {name.lower() for name in response.headers}
+                found = {name: ", ".join(response.headers.getall(name)) for name in names}
+                return Answer(response.status, found, body)
+        except _BEFORE_SENDING as error:
+            raise _verdict(refusal(error) or error, sent=False) from None
+        except Exception as error:
+            raise _verdict(error, sent=True) from None
 
     def _encoded(self, request: Request) -> Encoded:
         encoded = encode(request)
@@ -139,35 +155,6 @@ class Client:
         except Refused as refused:
             raise _not_allowed(refused) from None
         return encoded
-
-    async def _receive(
-        self, request: Request, receive: Callable[[aiohttp.ClientResponse], Coroutine[Any, Any, bytes]]
-    ) -> Answer:
-        encoded = self._encoded(request)
-        try:
-            async with self._session.request(
-                encoded.method,
-                URL(encoded.address.text, encoded=True),
-                headers=encoded.headers,
-                data=encoded.body or None,
-                allow_redirects=False,
-            ) as response:
-                body = await receive(response)
-                names = {name.lower() for name in response.headers}
-                found = {name: ", ".join(response.headers.getall(name)) for name in names}
-                return Answer(response.status, found, body)
-        except MayBeRinging:
-            raise
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            if refused := refusal(error):
-                raise _not_allowed(refused) from None
-            raise NotSent(NOT_CONNECTED) from None
-        except (aiohttp.InvalidURL, UnicodeError):
-            raise Misconfigured("The account's address cannot be used; enter it again.") from None
-        except TimeoutError:
-            raise MayBeRinging(NO_ANSWER) from None
-        except Exception as error:
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
 
 
 def _verdict(error: Exception, *, sent: bool) -> ProviderError:
@@ -182,7 +169,7 @@ def _verdict(error: Exception, *, sent: bool) -> ProviderError:
         if not sent:
             return NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED)
         return MayBeRinging(NO_ANSWER if isinstance(error, TimeoutError) else BROKEN)
-    if isinstance(error, h11.LocalProtocolError | UnicodeError) and not sent:
+    if isinstance(error, h11.LocalProtocolError | aiohttp.InvalidURL | UnicodeError) and not sent:
         return Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.")
     return MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE))
 

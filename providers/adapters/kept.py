@@ -2,6 +2,8 @@
 
 A request that is written to a kept connection at the moment at which the server closes it gets no byte of an answer. A
 GET is then sent once more, over a new connection.
+
+A connection serves one account: if a server ever confuses the answers of a connection, they are of one organization.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from providers.adapters.exchange import Disturbed, connected, serialized
 from tenants.egress.guard import Guard
 
 IDLE = 15.0  # seconds for which a connection is kept without a request
-Origin = tuple[str, str, int | None]  # a connection that was secured for one name serves no other
+LIFE = 300.0  # seconds for which a connection is used, so that a change of the name's addresses is followed
+# Whom a connection serves. One that was secured for a name serves no other name, and one that served a key serves no
+# other key. Providers name the header of the key differently, and all reads of an account have the same headers.
+Purpose = tuple[str, str, int | None, tuple[tuple[str, str], ...]]
 
 
 class Connections:
@@ -37,37 +42,57 @@ class Connections:
         self._waiting: dict[_Connection, float] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._open = 0
-        self._idle: dict[Origin, deque[_Connection]] = {}  # the one that was used last is at the end
+        self._lent: set[_Connection] = set()
+        self._closed = False
+        self._idle: dict[Purpose, deque[_Connection]] = {}  # the one that was used last is at the end
         self._sweeping: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
+        """End all connections. Reads that are under way fail, and so does each further one."""
+        self._closed = True
         for timer in (self._sweeping, self._alarm):
             if timer:
                 timer.cancel()
+        self._sweeping = self._alarm = None
         self._end_idle(0.0)
+        for connection in self._lent:  # each read gives its own back
+            connection.fail(ConnectionAbortedError())
+            connection.end()
 
     def kept(self, request: Encoded) -> _Connection | None:
         """Return a kept connection for one request, if there is one. Give it back to `leave`."""
-        kept = self._idle.get(_origin(request))
+        kept = self._idle.get(_purpose(request))
         while kept:
             connection = kept.pop()
-            if connection.is_usable:
+            if self._may_serve(connection):
+                self._lent.add(connection)
                 return connection
             self._end(connection)
         return None
 
     async def opened(self, request: Encoded) -> _Connection:
         """Return a new connection for one request. Give it back to `leave`."""
+        if self._closed:
+            raise ConnectionAbortedError
         if self._open >= self._limit:
             self._end_oldest()
-        origin = _origin(request)
+        made = _Connection(_purpose(request), asyncio.get_running_loop().time())
         self._open += 1
         try:
-            found = await connected(self._guard, self._tls, self._connect, request.address, lambda: _Connection(origin))
+            await connected(self._guard, self._tls, self._connect, request.address, lambda: made)
         except BaseException:
             self._open -= 1
             raise
-        return found[1]
+        if self._closed:  # meanwhile
+            self._end(made)
+            raise ConnectionAbortedError
+        self._lent.add(made)
+        return made
+
+    @staticmethod
+    def _may_serve(connection: _Connection) -> bool:
+        now = asyncio.get_running_loop().time()
+        return connection.is_usable and now - connection.idle_since < IDLE and now - connection.made_at < LIFE
 
     def watch(self, connection: _Connection, until: float) -> None:
         """Let the answer fail with TimeoutError at this moment of the loop's clock, unless the connection has left."""
@@ -87,12 +112,13 @@ class Connections:
     def leave(self, connection: _Connection) -> None:
         """Keep a connection for other requests if it can serve them, else end it."""
         self._waiting.pop(connection, None)
+        self._lent.discard(connection)
         connection.is_new = False
-        if not connection.is_usable:
+        connection.idle_since = asyncio.get_running_loop().time()
+        if self._closed or not self._may_serve(connection):
             self._end(connection)
             return
-        connection.idle_since = asyncio.get_running_loop().time()
-        self._idle.setdefault(connection.origin, deque()).append(connection)
+        self._idle.setdefault(connection.purpose, deque()).append(connection)
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(IDLE, self._sweep)
 
@@ -105,11 +131,11 @@ class Connections:
     def _end_idle(self, age: float) -> None:
         """End the connections that have been idle for so many seconds."""
         until = asyncio.get_running_loop().time() - age
-        for origin, kept in list(self._idle.items()):
+        for purpose, kept in list(self._idle.items()):
             while kept and kept[0].idle_since <= until:
                 self._end(kept.popleft())
             if not kept:
-                del self._idle[origin]
+                del self._idle[purpose]
 
     def _end_oldest(self) -> None:
         kept = min((kept for kept in self._idle.values() if kept), key=lambda kept: kept[0].idle_since, default=None)
@@ -163,9 +189,9 @@ class Read:
             self._connections.leave(connection)
 
 
-def _origin(request: Encoded) -> Origin:
+def _purpose(request: Encoded) -> Purpose:
     address = request.address
-    return address.scheme, address.host, address.port
+    return address.scheme, address.host, address.port, tuple(request.headers.items())
 
 
 def _written(request: Encoded) -> bytes:
@@ -200,8 +226,9 @@ class _Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
+    def __init__(self, purpose: Purpose, now: float) -> None:
+        self.purpose = purpose
+        self.made_at = now
         self.is_new = True  # it has served no request
         self.is_usable = True
         self.has_answered = False  # whether any byte of the current response has come

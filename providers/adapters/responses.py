@@ -117,7 +117,13 @@ class Response:
 
     @property
     def leaves_connection(self) -> bool:
-        """Return whether the connection may serve another request after the answer."""
+        """Return whether the connection may serve another request after the answer.
+
+        Not after one of two lengths: whoever stands between may go by the other one (RFC 9112, section 6.3).
+        """
+        names = {name for name, _ in self._head.headers} if self._head else set()
+        if names >= {b"transfer-encoding", b"content-length"}:
+            return False
         done = self._parser.our_state is h11.DONE and self._parser.their_state is h11.DONE
         return done and self._parser.trailing_data == (b"", False)
 

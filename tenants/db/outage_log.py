@@ -1,76 +1,86 @@
 """Outages of the database and of the disk in the log: one line when it begins, one a minute, one when it is over.
 
-Every step of every process fails again and again while the database is away. Their tracebacks say one thing.
+Every step of every process fails again and again while the database is away. Such messages say one thing, so whoever
+writes them marks them with REPEATS, and they are counted. Every other message stays: it may tell of a loss of its own.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
-from tenants.db.outages import outage_in
+from tenants.db.outages import Outage, outage_in, words_of
 
 logger = logging.getLogger(__name__)
+REPEATS = {"repeats": True}  # the `extra` of a message about a step that is done again
+_TASK_QUEUE = "django-q"  # its loops log every try
 MINUTE = 60.0
 QUIET = 15.0  # seconds without a failure, and then a success, end an outage: no step waits longer for its next turn
-_NAMED = re.compile(r"\b(Call|Webhook|Status callback) %s")
+# Seconds without a failure that end any other outage: a success shows that the database answers, not that it can write.
+LONG_QUIET = 180.0
 
 
-class _Outage:
-    """The outage that this process notices now, if any."""
+@dataclass
+class _State:
+    """An outage that this process notices."""
 
-    def __init__(self) -> None:
-        self.name = ""
-        self.began = self.told_at = self.failed_at = 0.0
-        self.left_out = 0
+    began: float
+    told_at: float
+    failed_at: float
+    left_out: int = 0
 
 
-_now = _Outage()
+_now: dict[Outage, _State] = {}
 
 
 def told(record: logging.LogRecord) -> logging.LogRecord | None:
-    """Return the record to write for this one: the same, one line about an outage, or None to leave it out."""
+    """Return the record to write for this one: the same, one without its traceback, or None to leave it out."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(record.msg, BaseException):  # as the task queue logs errors
-        error = record.msg
+    is_error = isinstance(record.msg, BaseException)  # as the task queue logs errors
+    if is_error:
+        error = record.msg  # type: ignore[assignment]
     outage = outage_in(error)
-    if outage is None:
+    if error is None or outage is None:
         return record
-    name = outage.log
-    now = _now.failed_at = time.monotonic()
-    if not _now.name:
-        _now.name, _now.began, _now.left_out = name, now, 0
-        text = f"{name}: {_line(error)}. Further messages about it are counted, one line a minute."
-    elif now - _now.told_at >= MINUTE:
-        minutes = round((now - _now.began) / MINUTE)
-        text = f"{name}, for {minutes} min: {_line(error)}. {_now.left_out + 1} messages in the last minute."
-        _now.left_out = 0
-    elif _NAMED.search(str(record.msg)):  # what befell one call is told of each call
-        text = name
-    else:
-        _now.left_out += 1
+    repeats = getattr(record, "repeats", False) or record.name.startswith(_TASK_QUEUE)
+    text = _noticed(outage, f"{outage.log} ({words_of(error)})", repeats=repeats)
+    if text is None:
         return None
-    if text != name:
-        _now.told_at = now
     found = copy(record)
-    found.msg = f"{record.msg}. {text.replace('%', '%%') if record.args else text}"
+    text = text.replace("%", "%%") if record.args else text
+    found.msg = text if is_error else f"{str(record.msg).rstrip('.')}. {text}"
     found.exc_info = found.exc_text = None
     return found
+
+
+def _noticed(outage: Outage, what: str, *, repeats: bool) -> str | None:
+    """Note a failure, and return what its message says of the outage. None: the message is left out."""
+    now = time.monotonic()
+    state = _now.get(outage)
+    if state is None or now - state.failed_at > LONG_QUIET:
+        _now[outage] = _State(now, now, now)
+        return f"{what}. Steps that fail again are counted, one line a minute."
+    state.failed_at = now
+    if not repeats:
+        return f"{what}."
+    if now - state.told_at < MINUTE:
+        state.left_out += 1
+        return None
+    count, minutes = state.left_out + 1, round((now - state.began) / MINUTE)
+    state.told_at, state.left_out = now, 0
+    return f"{what}, for {minutes} min. {count} messages since the last line."
 
 
 def note_success(**_: Any) -> None:
     """Note that the database did its work. Also a receiver of Django's `connection_created`."""
     now = time.monotonic()
-    if _now.name and now - _now.failed_at > QUIET:
-        name, _now.name = _now.name, ""
-        logger.warning("Over after %.0f s: %s", now - _now.began, name)
-
-
-def _line(error: BaseException | None) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".")
+    for outage, state in _now.copy().items():
+        quiet = QUIET if outage is Outage.GONE else LONG_QUIET
+        if now - state.failed_at > quiet and _now.pop(outage, None):  # another thread may have told of it
+            logger.warning("Over after %.0f s: %s", state.failed_at - state.began, outage.log)
 
 
 class Handler(logging.StreamHandler):  # type: ignore[type-arg]

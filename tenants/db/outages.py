@@ -1,11 +1,13 @@
 """Recognise that the database is away, full or too slow: a fault of the moment, and not one of the request.
 
-The driver's error decides, by its class and code. Its words are never repeated: they may quote rows and addresses.
+The driver's error decides, by its class and code. Of its words only the phrases of `_REASONS` are repeated: the others
+may quote rows, addresses and names.
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from enum import Enum
 
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -59,22 +61,39 @@ _OF_ERRNO = {
     errno.EDQUOT: Outage.FULL,
     errno.EFBIG: Outage.FULL,
     errno.EROFS: Outage.READ_ONLY,
-    errno.EACCES: Outage.READ_ONLY,
 }
+# Of connections that failed, for which the driver has no code.
+_REASONS = (
+    "connection refused",
+    "timeout expired",
+    "failed to resolve host",
+    "no such file or directory",
+    "password authentication failed",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "too many clients",
+    "starting up",
+)
 
 
 def outage_in(error: BaseException | None) -> Outage | None:
     """Return the outage, of the database or of the disk, that an error or one of its causes tells of. Not SLOW."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        found = outage_of(error)
-        if isinstance(error, OSError) and not isinstance(error, ConnectionError):
-            found = _OF_ERRNO.get(error.errno or 0)
+    for each in _causes(error):
+        found = outage_of(each)
+        if isinstance(each, OSError) and not isinstance(each, ConnectionError):
+            found = _OF_ERRNO.get(each.errno or 0)
         if found and found.log:
             return found
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        yield error
         seen.append(error)
         error = error.__cause__
-    return None
 
 
 def outage_of(error: BaseException | None) -> Outage | None:
@@ -91,6 +110,16 @@ def outage_of(error: BaseException | None) -> Outage | None:
 
 
 def words_of(error: BaseException) -> str:
-    """Return the class and the code of an error, for a log line."""
-    code = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "sqlite_errorname", None)
-    return f"{type(error).__name__} {code}" if code else type(error).__name__
+    """Return the class and the code of an error, for a log line. Without a code: a reason that is known here."""
+    name, causes = type(error).__name__, list(_causes(error))
+    if code := next(filter(None, map(_code, causes)), None):
+        return f"{name} {code}"
+    said = " ".join(str(each).lower() for each in causes if isinstance(each, DatabaseError | InterfaceError))
+    reason = next((phrase for phrase in _REASONS if phrase in said), None)
+    return f"{name}: {reason}" if reason else name
+
+
+def _code(error: BaseException) -> str | None:
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0)
+    return getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)

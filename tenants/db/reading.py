@@ -1,5 +1,5 @@
-"""Read many rows in parts, in constant memory and without an open cursor: behind a pooler, each statement may reach
-another connection of the database.
+"""Read many rows in parts without an open cursor: behind a pooler, each statement may reach another connection of the
+database. By key it takes constant memory, in another order a few bytes for each row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def by_key(
 
 
 def in_order(rows: QuerySet[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the rows in their own order, `size` at a time. The keys are read first, eight bytes for each."""
+    """Yield the rows in their own order, `size` at a time. The keys are read first, eight bytes for each.
+
+    Behind a pooler the driver holds all keys at once while they are read, some hundred bytes for each.
+    """
     keys = array("q", rows.prefetch_related(None).values_list("pk", flat=True).iterator(KEYS_AT_ONCE))
     for start in range(0, len(keys), size):
         wanted = keys[start : start + size]

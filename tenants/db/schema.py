@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import cache
 
 from django.apps import apps
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 MIGRATE = "Run manage.py migrate."
-PAUSE = 1.0  # seconds between two looks while it waits
 NAMED = 3  # migrations named in a sentence
 
 Migration = tuple[str, str]
@@ -39,27 +36,6 @@ def what_is_wrong() -> str:
             "Restore a backup of it, or begin with an empty database."
         )
     return ""
-
-
-def wait(seconds: float, say: Callable[[str], object]) -> str:
-    """Wait until the database fits this version, and return what is still wrong then. It need not answer at first."""
-    deadline = time.monotonic() + seconds
-    said = False
-    while True:
-        try:
-            wrong = what_is_wrong()
-        except DatabaseError:
-            wrong = UNREACHABLE
-            connection.close()
-        if not wrong or time.monotonic() >= deadline:
-            return wrong
-        if not said:
-            say(f"{wrong} Waiting for it.")
-            said = True
-        time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
-
-
-UNREACHABLE = "The database does not answer."
 
 
 @cache

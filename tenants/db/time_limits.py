@@ -33,7 +33,12 @@ def limit_statements(seconds: int) -> None:
 
 
 def _limited(plain: dict[str, Any], seconds: int) -> dict[str, Any]:
-    options = dict(plain.get("OPTIONS", {}))
-    options["options"] = f"{options.get('options', '')} -c statement_timeout={seconds * 1000}".strip()
-    options["connect_timeout"] = min(int(options.get("connect_timeout", CONNECT)), CONNECT)
-    return {**plain, "OPTIONS": options}
+    connect = min(int(plain.get("OPTIONS", {}).get("connect_timeout", CONNECT)), CONNECT)
+    return with_options(plain, {"statement_timeout": seconds * 1000}, connect_timeout=connect)
+
+
+def with_options(plain: dict[str, Any], parameters: dict[str, object], **others: object) -> dict[str, Any]:
+    """Return the settings of a connection to PostgreSQL with further parameters of its session, and other options."""
+    options = plain.get("OPTIONS", {})
+    words = [options.get("options", ""), *(f"-c {name}={value}" for name, value in parameters.items())]
+    return {**plain, "OPTIONS": {**options, "options": " ".join(filter(None, words)), **others}}

@@ -67,10 +67,10 @@ def test_a_worker_that_cannot_write_waits_with_one_sentence_and_then_starts() ->
         before = (lambda: setrlimit(RLIMIT_FSIZE, (0, RLIM_INFINITY))) if sqlite else None
         with worker(before) as (process, lines):
             outage = Outage.FULL if sqlite else Outage.READ_ONLY
-            eventually(lambda: any(line.startswith(f"{outage.log}: ") for line in lines), "it says nothing")
+            eventually(lambda: any(line.startswith(f"{outage.log} (") for line in lines), "it says nothing")
             time.sleep(3)  # three more tries
-            (said,) = [line for line in lines if line.startswith(f"{outage.log}: ")]
-            assert said.endswith("The worker waits for it.\n") and lines[-1] == said
+            (said,) = [line for line in lines if line.startswith(f"{outage.log} (")]
+            assert said.endswith("Waiting for it.\n") and lines[-1] == said
             if sqlite:
                 prlimit(process.pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
             else:

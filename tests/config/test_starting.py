@@ -59,7 +59,10 @@ def test_missing_tables_are_one_sentence_and_status_3_and_a_silent_database_4(tm
             "The database has no tables. Run manage.py migrate.\n",
         )
     status, said = started(CREATE, DATABASE_URL="postgresql://u:p@127.0.0.1:1/name")  # a worker waits for it
-    assert (status, said.removeprefix("CommandError: ")) == (4, "The database does not answer.\n")
+    assert (status, said.removeprefix("CommandError: ")) == (
+        4,
+        "The database does not answer (OperationalError: connection refused).\n",
+    )
 
 
 def test_names_that_are_no_setting_are_told_by_commands() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from providers.adapters import kept, responses
 from providers.adapters.base import Answer, Request
-from providers.adapters.errors import MayBeRinging, ProviderError
+from providers.adapters.errors import MayBeRinging, NotSent, ProviderError
 from providers.adapters.http import Client
 from tenants.egress.event_loop import new_event_loop
 from tests.providers import skipping
@@ -103,6 +103,11 @@ REUSE: list[tuple[str, list[Behaviour], list[Any], int, int]] = [
     ("no content", [says_and_stays(b"HTTP/1.1 204 None\r\n\r\n")], [204, 204], 2, 1),
     ("the server asks to close", [answer(200, b"{}", {"connection": "close"})], [200, 200], 2, 2),
     ("an answer up to the end", [says("no length", b"HTTP/1.1 200 OK\r\n\r\n{}")], [200, 200], 2, 2),
+    (
+        "two lengths",
+        [says_and_stays(OK[:-12] + b"\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\n{}\r\n0\r\n\r\n")],
+        [200, 200], 2, 2,
+    ),
     ("more than an answer", [says_and_stays(OK + b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")], [200, 200], 2, 2),
     ("closed without a byte", [answer(200, b"{}"), says("closes", b""), answer(200, b"{}")], [200, 200], 3, 2),
     ("reset without a byte", [answer(200, b"{}"), then_resets("resets", b""), answer(200, b"{}")], [200, 200], 3, 2),
@@ -180,8 +185,10 @@ def test_a_read_that_was_given_up_leaves_no_connection(loop_factory: Any, wire: 
     assert wire.connections == 2
 
 
-def test_the_deadline_of_a_read_over_a_kept_connection(wire: Wire) -> None:
+def test_the_deadline_of_a_read_over_a_kept_connection(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two reads begin at different times: one timer serves both. Neither is sent again."""
+    for limit in ("IDLE", "LIFE"):
+        monkeypatch.setattr(kept, limit, 10 * skipping.DEADLINE)
     wire.play(answer(200, b"{}"), answer(200, b"{}"), SILENCE)
 
     async def work(client: Client) -> list[Any]:
@@ -225,6 +232,71 @@ def test_a_name_never_uses_the_connection_of_another(loop_factory: Any, wire: Wi
 
     run(loop_factory, work)
     assert wire.connections == 2
+
+
+def test_an_account_never_uses_the_connection_of_another(loop_factory: Any, wire: Wire) -> None:
+    """A server or a proxy that confuses the answers of a connection must not confuse organizations."""
+    wire.play(answer(200, b"{}"))
+    keys = [{name: value} for name in ("Authorization", "x-api-key") for value in ("one", "two", "one")]
+
+    async def work(client: Client) -> None:
+        for headers in keys:
+            await client.read(Request("GET", wire.url, headers))
+
+    run(loop_factory, work)
+    assert (len(wire.requests), wire.connections) == (6, 4)
+
+
+def test_a_connection_serves_for_some_minutes(wire: Wire) -> None:
+    """A change of the name's addresses is followed, however often the connection is used."""
+    wire.play(answer(200, b"{}"))
+    step = kept.IDLE / 2
+
+    async def work(client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, skipping.SkippingLoop)
+        for _ in range(round(1.5 * kept.LIFE / step)):
+            await client.read(Request("GET", wire.url))
+            loop.skip(step)
+            await asyncio.sleep(0)
+
+    run(skipping.SkippingLoop, work, deadline=skipping.DEADLINE)
+    assert wire.connections == 2
+
+
+def test_a_connection_that_was_idle_for_too_long_gets_no_request(wire: Wire) -> None:
+    """Also before the timer that ends it has rung."""
+    wire.play(answer(200, b"{}"))
+
+    async def work(client: Client) -> None:
+        await client.read(Request("GET", wire.url))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, skipping.SkippingLoop)
+        loop._skipped += kept.IDLE
+        await client.read(Request("GET", wire.url))
+
+    run(skipping.SkippingLoop, work, deadline=skipping.DEADLINE)
+    assert wire.connections == 2
+
+
+def test_a_client_that_ends_lets_its_reads_fail_and_keeps_no_socket(loop_factory: Any, wire: Wire) -> None:
+    wire.play(answer(200, b"{}"), SILENCE)
+
+    async def work(client: Client) -> list[Any]:
+        await client.read(Request("GET", wire.url))
+        over = [asyncio.create_task(verdict(client, Request("GET", wire.url))) for _ in range(2)]
+        await asyncio.to_thread(eventually, lambda: len(wire.requests) == 3)
+        assert wire.connections == 2  # a kept one, and a new one
+        await client.__aexit__(None, None, None)
+        async with asyncio.timeout(PATIENCE):
+            found: list[Any] = [await task for task in over]
+        late = await verdict(client, Request("GET", wire.url))
+        connections = client._connections
+        assert connections._alarm is connections._sweeping is None
+        return [*found, late, connections._open, len(connections._idle), len(connections._lent)]
+
+    assert run(loop_factory, work, deadline=10 * PATIENCE) == [MayBeRinging, MayBeRinging, NotSent, 0, 0, 0]
+    assert len(wire.requests) == 3
 
 
 def test_an_idle_connection_is_closed_after_a_while(wire: Wire) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 
-from tenants.db import schema
+from tenants.db import schema, waiting
+from tenants.db.postgresql.refusal import SET_DATABASE_POOLER, PoolerFound
 from tenants.management.tables import DATABASE_SILENT, TABLES_DIFFER, demand_tables
 
 pytestmark = pytest.mark.django_db
@@ -79,19 +80,21 @@ def answers(monkeypatch: pytest.MonkeyPatch, *given: str | Exception) -> list[st
         clock.now += seconds
 
     monkeypatch.setattr(schema, "what_is_wrong", look)
-    monkeypatch.setattr(schema, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
     return []
 
 
 def test_the_start_ends_at_once_or_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction lives on it
-    half, silent = "1 migration is not applied.", DatabaseError("secret words")
+    half, silent = "1 migration is not applied.", OperationalError("secret words")
+    away = "The database does not answer (OperationalError)."
     cases: list[tuple[float, list[Any], int | None, list[str]]] = [
         (0, [""], None, []),
         (0, [half], TABLES_DIFFER, []),
         (0, [silent], DATABASE_SILENT, []),
         (60, [half, half, ""], None, [f"{half} Waiting for it."]),
-        (60, [silent, half, ""], None, [f"{schema.UNREACHABLE} Waiting for it."]),
+        (60, [silent, half, ""], None, [f"{away} Waiting for it."]),
+        (2, [silent], DATABASE_SILENT, [f"{away} Waiting for it."]),
         (2, [half], TABLES_DIFFER, [f"{half} Waiting for it."]),
     ]
     for seconds, looks, status, said in cases:
@@ -104,3 +107,14 @@ def test_the_start_ends_at_once_or_waits_as_long_as_it_is_told(monkeypatch: pyte
                     demand_tables(seconds, spoken.append)
                 assert refused.value.returncode == status and "secret" not in str(refused.value)
             assert spoken == said
+
+
+def test_what_is_no_outage_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as tables that the user of the database may not read."""
+    error = ProgrammingError("permission denied")
+    answers(monkeypatch, error)
+    with pytest.raises(ProgrammingError):
+        demand_tables(60, print)
+    answers(monkeypatch, PoolerFound())
+    with pytest.raises(CommandError, match=SET_DATABASE_POOLER):
+        demand_tables(60, print)

@@ -1,23 +1,21 @@
-import time
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
 from tenants import key_canary
-from tenants.db.outages import outage_in
 from tenants.db.postgresql.refusal import PoolerFound
+from tenants.db.waiting import wait_until_fine
 from tenants.findings import Severity
 from tenants.management.tables import demand_tables
 
 WAIT = 600
-AGAIN = 1.0  # seconds
 
 
 class Command(BaseCommand):
@@ -70,21 +68,13 @@ class Command(BaseCommand):
             raise SystemExit(1) from error
 
     def _wait_until(self, step: Callable[[], object]) -> None:
-        """Wait, with one sentence, while the database is away or its disk is full or read-only."""
-        waiting = False
-        while True:
-            try:
-                step()
-            except PoolerFound as error:
-                raise CommandError(str(error)) from error
-            except (DatabaseError, InterfaceError) as error:
-                outage = outage_in(error)
-                if not outage:
-                    raise
-                if not waiting:
-                    self.stderr.write(f"{outage.log}: {' '.join(str(error).split())}. The worker waits for it.")
-                waiting = True
-                connection.close()
-                time.sleep(AGAIN)
-            else:
-                return
+        """Repeat a step while the database is away or its disk is full or read-only; that is said once."""
+
+        def look() -> str:
+            step()
+            return ""
+
+        try:
+            wait_until_fine(look, self.stderr.write)
+        except PoolerFound as error:
+            raise CommandError(str(error)) from error
