@@ -22,6 +22,7 @@ from django.utils import timezone
 from calls.deadlines import CLUSTER_TIMING
 from calls.journal import standing
 from calls.reports import metrics as figures
+from campaigns.models import number_hash
 from config import setting_names, static_files
 from config.environment import TABLE
 from tenants import key_canary
@@ -31,7 +32,15 @@ from tenants.findings import Finding, Severity, fault, warning
 
 logger = logging.getLogger(__name__)
 
-AT_START = ("database", "field_keys", "clock", "disk", "static", "settings")  # the tables have been looked at
+AT_START = (
+    "database",
+    "field_keys",
+    "do_not_call_key",
+    "clock",
+    "disk",
+    "static",
+    "settings",
+)  # the tables have been looked at
 UNKNOWN = "Not known"
 SLOW = 0.25  # seconds for a question that the database answers without reading a table
 CLOCK_OFF, CLOCK_WRONG = 2.0, 60.0  # seconds
@@ -251,6 +260,7 @@ CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
     Check("migrations", "Tables", "They are those of this version.", migrations),
     Check("field_keys", "Encryption keys", "They fit this database.", key_canary.finding),
+    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", number_hash.finding),
     Check("worker", "Worker", "It runs.", worker),
     Check("queues", "Work that is due", "None of it is late.", queues),
     Check("clock", "Clock", "It agrees with the database's.", clock),

@@ -10,6 +10,7 @@ from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
+from campaigns.models import number_hash
 from tenants import key_canary
 from tenants.db.outages import outage_in
 from tenants.db.postgresql.refusal import PoolerFound
@@ -40,8 +41,9 @@ class Command(BaseCommand):
         self._wait_until(connection.ensure_connection)
         given = options.get("wait_for_migrations")
         demand_tables(settings.WAIT_FOR_MIGRATIONS if given is None else given, self.stderr.write)
-        if misfit := key_canary.finding().message:
-            self.stderr.write(misfit)
+        for misfit in (key_canary.finding().message, number_hash.finding().message):
+            if misfit:
+                self.stderr.write(misfit)
         watcher = Watcher(say=self.stdout.write)
         try:
             self._wait_until(admit)
