@@ -38,8 +38,8 @@ def rebuild(*, give_up: int, actor: str) -> Entries:
     erased = DoNotCall.objects.filter(phone="").count()
     if erased > give_up:
         raise CannotRebuild(
-            f"{erased} entries have no number, because it was erased, and cannot be rebuilt: those people may be called "
-            f"again if a file brings their number. To go on without them, give --give-up {erased}."
+            f"{erased} entries have no number, because it was erased, and cannot be rebuilt: those people may be "
+            f"called again if a file brings their number. To go on without them, give --give-up {erased}."
         )
     replace_key()
     rows, last, rebuilt = DoNotCall.objects.exclude(phone="").order_by("pk"), 0, 0

@@ -17,8 +17,8 @@ from tenants.findings import Finding, fault
 
 KEY_NAME = "do-not-call"
 UNREADABLE = (
-    "The key of the do-not-call list cannot be read with FIELD_KEYS, so no call is placed. Put the key that encrypted it "
-    "into FIELD_KEYS and restart all processes. Nobody can enter it again: if that key is lost, the list has to be "
+    "The key of the do-not-call list cannot be read with FIELD_KEYS, so no call is placed. Put the key that encrypted "
+    "it into FIELD_KEYS and restart all processes. Nobody can enter it again: if that key is lost, the list has to be "
     "rebuilt from the numbers that are stored (manage.py rebuild_do_not_call)."
 )
 
