@@ -29,6 +29,7 @@ from tenants import key_canary
 from tenants.db import schema
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.findings import Finding, Severity, fault, warning
+from tenants.models import Organization
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ AT_START = (
     "clock",
     "disk",
     "static",
+    "sign_in",
     "settings",
 )  # the tables have been looked at
 UNKNOWN = "Not known"
@@ -247,6 +249,17 @@ def _misspelt(names: frozenset[str]) -> tuple[str, ...]:
     return tuple(setting_names.misspelt(names, known))
 
 
+def roles_of_nobody() -> Finding:
+    """Look for organizations in OIDC_ROLES that do not exist: nobody would get the role."""
+    given = settings.SIGN_IN_PROVIDER
+    named = {each.organization for each in given.roles} if given else set()
+    if not named:
+        return Finding()
+    left = named - set(Organization.objects.filter(uuid__in=named).values_list("uuid", flat=True))
+    ids = ", ".join(sorted(str(each) for each in left))
+    return warning(f"OIDC_ROLES names an organization that does not exist: {ids}. Correct its ID." if left else "")
+
+
 def static() -> Finding:
     return fault(static_files.what_is_wrong())
 
@@ -268,6 +281,7 @@ CHECKS = (
     Check("storage", "Uploads", "Files can be stored.", storage, asks_database=False),
     Check("dial_journal", "Dial journal", "It agrees with the database.", journal),
     Check("static", "Static files", "They are those of this version.", static, asks_database=False),
+    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", roles_of_nobody),
     Check("settings", "Settings", "All names are known.", given, asks_database=False),
 )
 TITLES = {check.name: check.title for check in CHECKS}

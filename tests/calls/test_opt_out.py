@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.dialing import placing
-from calls.gate import facts as fact_sheet
 from calls.following import polling
+from calls.gate import facts as fact_sheet
 from calls.models import Call, Polling, Status
 from calls.outcomes import opt_out, recording
 from calls.outcomes.opt_out_matching import matching_rule

@@ -36,6 +36,6 @@ class Command(RecordedCommand):
         except CannotRebuild as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{done.with_number} entries of the do-not-call list are rebuilt, {done.erased} could not be. Make a backup "
-            "now: older ones and the dial journal have hashes of the lost key."
+            f"{done.with_number} entries of the do-not-call list are rebuilt, {done.erased} could not be. Make a "
+            "backup now: older ones and the dial journal have hashes of the lost key."
         )
