@@ -138,4 +138,4 @@ def _values(claims: Claims, name: str) -> set[str] | None:
 
 
 def _text(value: Any) -> str:
-    return value[:LONGEST_DETAIL] if isinstance(value, str) else ""
+    return "".join(filter(str.isprintable, value[:LONGEST_DETAIL])) if isinstance(value, str) else ""
