@@ -22,6 +22,7 @@ from django.utils import timezone
 from calls.deadlines import CLUSTER_TIMING
 from calls.journal import standing
 from calls.reports import metrics as figures
+from campaigns.models import number_hash
 from config import setting_names, static_files
 from config.environment import TABLE
 from tenants import key_canary
@@ -29,10 +30,20 @@ from tenants.db import schema
 from tenants.db.outages import outage_in, words_of
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.findings import Finding, Severity, fault, warning
+from tenants.models import Organization
 
 logger = logging.getLogger(__name__)
 
-AT_START = ("database", "field_keys", "clock", "disk", "static", "settings")  # the tables have been looked at
+AT_START = (
+    "database",
+    "field_keys",
+    "do_not_call_key",
+    "clock",
+    "disk",
+    "static",
+    "sign_in",
+    "settings",
+)  # the tables have been looked at
 UNKNOWN = "Not known"
 SLOW = 0.25  # seconds for a question that the database answers without reading a table
 CLOCK_OFF, CLOCK_WRONG = 2.0, 60.0  # seconds
@@ -243,6 +254,17 @@ def _misspelt(names: frozenset[str]) -> tuple[str, ...]:
     return tuple(setting_names.misspelt(names, known))
 
 
+def roles_of_nobody() -> Finding:
+    """Look for organizations in OIDC_ROLES that do not exist: nobody would get the role."""
+    given = settings.SIGN_IN_PROVIDER
+    named = {each.organization for each in given.roles} if given else set()
+    if not named:
+        return Finding()
+    left = named - set(Organization.objects.filter(uuid__in=named).values_list("uuid", flat=True))
+    ids = ", ".join(sorted(str(each) for each in left))
+    return warning(f"OIDC_ROLES names an organization that does not exist: {ids}. Correct its ID." if left else "")
+
+
 def static() -> Finding:
     return fault(static_files.what_is_wrong())
 
@@ -256,6 +278,7 @@ CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
     Check("migrations", "Tables", "They are those of this version.", migrations),
     Check("field_keys", "Encryption keys", "They fit this database.", key_canary.finding),
+    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", number_hash.finding),
     Check("worker", "Worker", "It runs.", worker),
     Check("queues", "Work that is due", "None of it is late.", queues),
     Check("clock", "Clock", "It agrees with the database's.", clock),
@@ -263,6 +286,7 @@ CHECKS = (
     Check("storage", "Uploads", "Files can be stored.", storage, asks_database=False),
     Check("dial_journal", "Dial journal", "It agrees with the database.", journal),
     Check("static", "Static files", "They are those of this version.", static, asks_database=False),
+    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", roles_of_nobody),
     Check("settings", "Settings", "All names are known.", given, asks_database=False),
 )
 TITLES = {check.name: check.title for check in CHECKS}

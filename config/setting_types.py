@@ -18,11 +18,10 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from tenants.egress.policy import Origin, origin
+from tenants.egress.policy import PORTS, Origin, origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TRUE, FALSE = frozenset({"true", "yes", "on", "1", "t", "y"}), frozenset({"false", "no", "off", "0", "f", "n"})
-HTTP_PORTS = {"http": 80, "https": 443}
 WIDEST_PROXIES = {4: 8, 6: 16}  # the shortest prefix of a network of proxies, by version of IP
 
 _QUOTES = ("''", '""', "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb")
@@ -58,7 +57,7 @@ def plain(text: str) -> str:
     return text
 
 
-def _listed(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
     return [word for word in (plain(part) for part in text.split(",")) if word]
 
 
@@ -93,7 +92,7 @@ SECRET = Type("a long random text", _secret_key)
 
 
 def _field_keys(text: str) -> tuple[str, ...]:
-    keys = tuple(dict.fromkeys(_listed(text)))
+    keys = tuple(dict.fromkeys(listed(text)))
     for key in keys:
         try:
             Fernet(key)
@@ -126,7 +125,7 @@ def host_name(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_allowed_host(word) for word in _listed(text)))
+    return tuple(dict.fromkeys(_allowed_host(word) for word in listed(text)))
 
 
 def _allowed_host(word: str) -> str:
@@ -145,7 +144,7 @@ HOSTS = Type("host names, comma-separated", _hosts, ",".join)
 
 def _networks(text: str) -> tuple[Network, ...]:
     try:
-        return tuple(_unmapped(ipaddress.ip_network(word)) for word in _listed(text))
+        return tuple(_unmapped(ipaddress.ip_network(word)) for word in listed(text))
     except ValueError as error:
         raise Wrong(
             "must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
@@ -179,7 +178,7 @@ PROXIES = Type(NETWORKS.words, _proxies, _show_networks)
 
 def _origins(text: str) -> frozenset[Origin]:
     try:
-        return frozenset(origin(word) for word in _listed(text))
+        return frozenset(origin(word) for word in listed(text))
     except ValueError as error:
         raise Wrong(f"is a comma-separated list of hosts; {error}.") from error
 
@@ -214,11 +213,7 @@ def _base_url(text: str) -> BaseUrl:
     expected = "must be an https address such as https://calls.example.org"
     try:
         parts, port = split(text)
-        if (
-            parts.scheme not in HTTP_PORTS
-            or not text.lower().startswith(f"{parts.scheme}://")
-            or set(text) & set("@\\")
-        ):
+        if parts.scheme not in PORTS or not text.lower().startswith(f"{parts.scheme}://") or set(text) & set("@\\"):
             raise ValueError(text)
         host = host_name(parts.hostname or "")
     except ValueError as error:
@@ -227,7 +222,7 @@ def _base_url(text: str) -> BaseUrl:
         raise Wrong(f"{expected}, without a path: Trunkline is served at the root of its host alone.")
     if set(text) & set("?#"):
         raise Wrong(f"{expected}, without user, query or fragment.")
-    return BaseUrl(parts.scheme, host, None if port == HTTP_PORTS[parts.scheme] else port)
+    return BaseUrl(parts.scheme, host, None if port == PORTS[parts.scheme] else port)
 
 
 BASE_URL = Type("an https address without a path", _base_url)
@@ -303,7 +298,7 @@ JOURNAL = Type("a folder, or `off`", _folder_or_off)
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_listed(text))
+    return frozenset(listed(text))
 
 
 WORDS = Type("words, comma-separated", _words, lambda words: ",".join(sorted(words)))

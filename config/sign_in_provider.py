@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from config import setting_types as types
-from config.setting_types import HTTP_PORTS, Type, Wrong, setting
-from tenants.egress.policy import Policy
+from config.setting_types import Type, Wrong, setting
+from tenants.egress.policy import PORTS, Policy
 from tenants.policy import ROLES
 from tenants.sign_in.provider_settings import GivenRole, ProviderSettings
 
@@ -20,16 +20,22 @@ ISSUER_SHAPE = (
 )
 
 
+LONGEST_ISSUER = 255  # as the column of the links has it
+GOOGLE = "accounts.google.com"
+
+
 def _issuer(text: str) -> str:
     try:
         parts, _ = types.split(text)
     except ValueError as error:
         raise Wrong(ISSUER_SHAPE) from error
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if not (parts.hostname and plain and parts.scheme in HTTP_PORTS):
+    if not (parts.hostname and plain and parts.scheme in PORTS):
         raise Wrong(ISSUER_SHAPE)
     if "/.well-known/" in text:
         raise Wrong("must be the address before /.well-known/, exactly as `issuer` in the document there.")
+    if len(text) > LONGEST_ISSUER:
+        raise Wrong(f"must have at most {LONGEST_ISSUER} characters.")
     return text
 
 
@@ -38,6 +44,14 @@ def _scopes(text: str) -> str:
     if "openid" not in scopes:
         raise Wrong("must contain openid.")
     return " ".join(scopes)
+
+
+def _claims(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in types.listed(text)]
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    if not all(name and value for name, value in found.items()) or len(found) != len(pairs):
+        raise Wrong("must be names of claims with their values, such as hd=example.org, with commas between them.")
+    return tuple(found.items())
 
 
 def _roles(text: str) -> tuple[GivenRole, ...]:
@@ -60,6 +74,7 @@ AS_JSON = (
     "viewer, operator, manager and admin."
 )
 ISSUER = Type("an https address", _issuer)
+CLAIMS = Type("claims with values, comma-separated", _claims, lambda found: ",".join("=".join(pair) for pair in found))
 SCOPES = Type("scopes, with spaces between them", _scopes)
 ROLES_AS_JSON = Type("JSON", _roles, lambda given: f"{len(given)} roles")
 # What a setting has that is not given and has no default.
@@ -90,6 +105,12 @@ class SignInProvider:
     oidc_link_by_email: bool = setting(
         types.BOOLEAN, "false", "link an account by its verified e-mail address when it first signs in"
     )
+    oidc_required_claims: tuple[tuple[str, str], ...] = setting(
+        CLAIMS,
+        "",
+        "claims that the ID token must have with these values, such as `hd=example.org`: nobody else signs in",
+        otherwise="none",
+    )
     oidc_roles_claim: str = setting(
         types.TEXT,
         "",
@@ -118,6 +139,7 @@ class SignInProvider:
             name=self.oidc_name,
             scopes=self.oidc_scopes,
             link_by_email=self.oidc_link_by_email,
+            required_claims=self.oidc_required_claims,
             roles_claim=self.oidc_roles_claim,
             roles=self.oidc_roles,
             two_step_amr=self.oidc_two_step_amr,
@@ -131,9 +153,14 @@ def contradictions(found: SignInProvider, policy: Policy) -> Iterator[str]:
     if not found.oidc_issuer:
         return
     parts = urlsplit(found.oidc_issuer)
-    if not policy.admits_scheme(parts.scheme, parts.hostname or "", parts.port or HTTP_PORTS[parts.scheme]):
+    if not policy.admits_url(parts):
         yield f"OIDC_ISSUER {ISSUER_SHAPE}"
     if not found.oidc_client_id:
         yield "OIDC_CLIENT_ID is required with OIDC_ISSUER: the client that the provider knows."
+    if found.oidc_link_by_email and parts.hostname == GOOGLE and "hd" not in dict(found.oidc_required_claims):
+        yield (
+            "OIDC_LINK_BY_EMAIL with Google needs OIDC_REQUIRED_CLAIMS=hd=your-domain.example: anybody can have an "
+            "account there with an address of another domain."
+        )
     if bool(found.oidc_roles_claim) != bool(found.oidc_roles):
         yield "OIDC_ROLES_CLAIM and OIDC_ROLES are given together, or neither is."

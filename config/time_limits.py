@@ -21,18 +21,38 @@ IMPORTS = {
     *("admin:campaigns_contactlist_import", "admin:campaigns_contactlist_import_new"),
     "admin:campaigns_donotcall_import",
 }
-# What keeps people from being called: it rather waits for the engine's locks than fails.
-STOPS = {
-    *("organization-detail", "campaign-pause", "call-cancel", "do-not-call-list", "do-not-call-detail"),
-    *("contact-hold", "recipient-hold", "recipient-withdraw", "contact-detail", "admin:campaigns_donotcall_add"),
-}
-# Changes of as many rows as a campaign or a list has.
-CHANGES = {
-    *("campaign-start", "campaign-cancel", "campaign-refresh", "campaign-held-send", "campaign-held-skip"),
-    *("campaign-detail", "contact-list-detail", "import-undo", "import-cancel", "webhook-delivery-replay-range"),
-    "webhook-endpoint-replay-held",
-}
+# Writes of these objects may change as many rows as a campaign or a list has, or keep people from being called, which
+# rather waits for the engine's locks than fails: by the API and by the pages of the models.
+OBJECTS = (
+    *("campaign-", "contact-", "do-not-call-", "import-", "organization-", "recipient-"),
+    *("provider-account-", "assistant-", "phone-number-"),
+)
+PAGES = (
+    *("admin:campaigns_campaign_", "admin:campaigns_contact_", "admin:campaigns_contactlist_"),
+    *("admin:campaigns_contactimport_", "admin:campaigns_donotcall_", "admin:campaigns_recipient_"),
+    *("admin:providers_provideraccount_", "admin:providers_assistant_", "admin:providers_phonenumber_"),
+    "admin:tenants_organization_",
+)
+OTHERS = {"call-cancel", "webhook-delivery-replay-range", "webhook-endpoint-replay-held"}
 BUTTON, DELETION = "_step", "_delete"
+# Writes that are short all the same, or belong to other objects.
+SHORT = {
+    # They store nothing.
+    *("campaign-preview", "provider-account-check"),
+    *(f"admin:campaigns_campaign_draft_{part}" for part in ("fields", "preview", "openings", "forecast")),
+    # One row.
+    *("organization-rotate-webhook-secret", "outbound", "call-list", "call-end", "alert-seen", "hook", "account-hook"),
+    *("api-key-list", "api-key-detail", "webhook-delivery-replay"),
+    *(f"webhook-endpoint-{what}" for what in ("list", "detail", "rotate-secret", "test")),
+    # A user's own access and settings.
+    *("sign-in", "two-step", "two-step-code", "my-sessions", "my-settings", "own-password"),
+    *("password-reset", "password-reset-new", "admin:login", "admin:logout", "admin:password_change"),
+}
+SHORT_PAGES = (
+    *("admin:calls_", "admin:auth_", "admin:axes_", "admin:django_q_", "admin:campaigns_importmapping_"),
+    *("admin:tenants_alert_", "admin:tenants_apikey_", "admin:tenants_auditentry_", "admin:tenants_tenant_"),
+    "admin:tenants_webhookendpoint_",
+)
 READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -59,4 +79,14 @@ def may_take_long(route: str, method: str) -> bool:
     """Return whether a request to this route reads or changes as many rows as somebody has, or must not give up."""
     if route in EXPORTS | IMPORTS or route.endswith(EXPORT_OF_A_LIST):
         return True
-    return method not in READS and (route in STOPS | CHANGES or route.endswith((BUTTON, DELETION)))
+    return method not in READS and is_long_write(route)
+
+
+def is_long_write(route: str) -> bool:
+    if route.endswith((BUTTON, DELETION)) or route in OTHERS:
+        return True
+    return route.startswith((*OBJECTS, *PAGES)) and route not in SHORT
+
+
+def is_short_write(route: str) -> bool:
+    return not route.endswith((BUTTON, DELETION)) and (route in SHORT or route.startswith(SHORT_PAGES))

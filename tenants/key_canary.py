@@ -17,7 +17,8 @@ PK = 1
 LOST = (
     "None of FIELD_KEYS is a key of this database, so stored credentials cannot be read and no call is placed. Put the "
     "former key behind the new one in FIELD_KEYS and restart all processes. If it is lost, enter all credentials "
-    "again and run manage.py rotate_field_keys --lost."
+    "again, rebuild the do-not-call list with manage.py rebuild_do_not_call, and then run manage.py rotate_field_keys "
+    "--lost."
 )
 NONE_STORED = "It is not known whether FIELD_KEYS are the keys of this database. Run manage.py migrate."
 
@@ -34,7 +35,7 @@ def install(using: str = "default", **_: Any) -> None:
 
 
 def renew() -> None:
-    """Encrypt the canary with the first key, because the former keys are lost."""
+    """Encrypt the canary with the first key, because the former keys are lost and nothing needs them any more."""
     if not KeyCanary.objects.update(value="canary"):
         KeyCanary.objects.create(pk=PK, value="canary")
 

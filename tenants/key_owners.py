@@ -40,6 +40,11 @@ def hand_over(key: ApiKey, actor: str) -> None:
             _note(key, actor, "hand_over", {"maker": str(key.maker)})
 
 
+def note_left_behind(key: ApiKey, actor: str) -> None:
+    """Record that the maker of an organization's key left, and may still know it."""
+    _note(key, actor, "left_behind", {"maker": str(key.maker)})
+
+
 def revoke_if_lost(key: ApiKey) -> bool:
     """Revoke a key, read `with_maker`, whose maker may do nothing any more. Return whether that is so."""
     if key.level is not None:

@@ -108,10 +108,11 @@ COMMANDS = {
         (
             "changepassword",
             "check_zones",
-            "cluster",
             "createsuperuser",
             "demo",
-            "engine",
+            "qcluster",
+            "rebuild_do_not_call",
+            "reconcile_journal",
             "rotate_field_keys",
             "sandbox",
             "settings",

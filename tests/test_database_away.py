@@ -320,6 +320,20 @@ def test_statements_have_the_limit_of_their_route(asking: Asking, settings: Any)
         ("GET", "admin:auth_user_export", True),
         ("POST", "outbound", False),
         ("GET", "organization-detail", False),
+        ("GET", "admin:campaigns_campaign_settings", False),
+        *(
+            ("POST", f"admin:campaigns_campaign_{page}", True)
+            for page in ("change", "settings", "limits", "whom", "what", "when", "check")
+        ),
+        *(
+            ("POST", f"admin:{model}_change", True)
+            for model in (
+                *("campaigns_contact", "campaigns_donotcall", "campaigns_contactlist", "tenants_organization"),
+                *("providers_provideraccount", "providers_phonenumber", "providers_assistant"),
+            )
+        ),
+        *(("PATCH", f"{kind}-detail", True) for kind in ("provider-account", "phone-number", "assistant", "contact")),
+        ("POST", "admin:tenants_alert_change", False),
         ("PATCH", "organization-detail", True),  # “Stop all calls” waits for those who are placing
     ],
 )
@@ -327,18 +341,48 @@ def test_which_requests_may_take_long(method: str, route: str, long: bool) -> No
     assert time_limits.may_take_long(route, method) is long
 
 
-def test_every_named_exception_is_a_route() -> None:
-    def names(patterns: Any, space: str = "") -> Iterator[str]:
-        for each in patterns:
-            if isinstance(each, URLResolver):
-                yield from names(each.url_patterns, f"{space}{each.namespace}:" if each.namespace else space)
-            elif isinstance(each, URLPattern):
-                yield f"{space}{each.name}"
+# Routes that only read, or that Django itself refuses to write.
+READ_ONLY = {
+    *(
+        "admin:None",
+        "admin:app_list",
+        "admin:autocomplete",
+        "admin:index",
+        "admin:jsi18n",
+        "admin:password_change_done",
+    ),
+    *("admin:search", "admin:view_on_site", "api-not-found", "docs", "schema", "healthz", "readyz", "metrics", "home"),
+    *("system", "password-reset-sent", "provider-sign-in", "provider-sign-in-done", "search"),
+}
 
-    found = set(names(get_resolver().url_patterns))
-    assert found >= time_limits.EXPORTS | time_limits.IMPORTS | time_limits.CHANGES | time_limits.STOPS
+
+def all_routes(patterns: Any = None, space: str = "") -> Iterator[tuple[str, Any]]:
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(each, URLResolver):
+            yield from all_routes(each.url_patterns, f"{space}{each.namespace}:" if each.namespace else space)
+        elif isinstance(each, URLPattern):
+            yield f"{space}{each.name}", each.callback
+
+
+def takes_writes(view: Any) -> bool:
+    """Return whether a view of the API takes a method that writes. Pages say nothing about that."""
+    if actions := getattr(view, "actions", None):
+        return bool(set(actions) - {"get", "head", "options"})
+    return not hasattr(view, "cls") or any(hasattr(view.cls, each) for each in ("post", "put", "patch", "delete"))
+
+
+def test_every_route_that_writes_is_long_or_short_and_every_name_is_a_route() -> None:
+    found = {name: view for name, view in all_routes() if name not in READ_ONLY}
+    written = {name for name, view in found.items() if takes_writes(view)}
+    both = {name for name in written if time_limits.is_long_write(name) and time_limits.is_short_write(name)}
+    neither = {name for name in written if not (time_limits.is_long_write(name) or time_limits.is_short_write(name))}
+    exports = {name for name in written if time_limits.may_take_long(name, "GET")}
+    assert (both, neither - exports) == (set(), set())
+    assert found.keys() >= time_limits.EXPORTS | time_limits.IMPORTS | time_limits.SHORT | time_limits.OTHERS
     for ending in (time_limits.EXPORT_OF_A_LIST, time_limits.BUTTON, time_limits.DELETION):
         assert any(name.endswith(ending) for name in found), ending
+    for beginning in (*time_limits.OBJECTS, *time_limits.PAGES, *time_limits.SHORT_PAGES):
+        assert any(name.startswith(beginning) for name in found), beginning
 
 
 @ON_SQLITE

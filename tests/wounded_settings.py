@@ -85,6 +85,7 @@ MEANT: dict[str, dict[str, str]] = {
     "OIDC_SCOPES": {" openid   email ": "openid email"},
     "OIDC_CLIENT_ID": {" trunkline ": "trunkline"},
     "OIDC_CLIENT_SECRET": {" secret\n": "secret"},
+    "OIDC_REQUIRED_CLAIMS": {" hd = example.org , ": "hd=example.org", "hd=a.org,acr=1": "hd=a.org,acr=1"},
     "OIDC_ROLES_CLAIM": {" groups ": "groups"},
     "EMAIL_URL": {
         " SUBMISSION://me:p%40ss@Mail.Example.org ": "submission://me:p%40ss@mail.example.org:587?tls=true",
@@ -181,8 +182,10 @@ REFUSED: dict[str, list[str]] = {
         *("http://id.example.org", "id.example.org", "https://", "https://id.example.org:port"),
         "https://id example.org",
         "https://id.example.org/.well-known/openid-configuration",
+        *("https://id example.org", f"https://id.example.org/{'x' * 240}"),
         *("https://id.example.org?x=1", "https://user:password@id.example.org", '"https://id.example.org"'),
     ],
+    "OIDC_REQUIRED_CLAIMS": ["hd", "=example.org", "hd=", "hd=a,hd=b"],
     "OIDC_SCOPES": ["email", "profile,openid"],
     "OIDC_ROLES": ["a=b", "[]", "{}", "{", '{"a": "b"}', '{"a": {"Acme": "admin"}}'],
     "OIDC_LINK_BY_EMAIL": ["sometimes"],

@@ -26,6 +26,9 @@ from tenants import alerts, audit_log
 from tenants.journal.notes import note
 
 CampaignStatus = Campaign.Status
+# Recipients of a canceled campaign that are nobody's turn any more, and how many are ended in one statement.
+IDLE = Q(status__in=Recipient.WAITING_STATUSES) | Recipient.HELD
+AT_ONCE = 5_000
 
 
 def start(campaign: Campaign, *, actor: str) -> None:
@@ -98,18 +101,29 @@ def cancel(campaign: Campaign, *, actor: str) -> None:
 
 
 def wind_up(campaign: Campaign, limit: int = 10_000) -> None:
-    """End the queued calls and idle recipients of a canceled campaign. The engine comes back for calls over `limit`."""
+    """End the queued calls and idle recipients of a canceled campaign.
+
+    The engine comes back for calls over `limit`, and for what a limit of time cut off.
+    """
     for call in Call.objects.queued().filter(campaign=campaign)[:limit]:
         staff_decisions.cancel(call, "campaign_canceled", "The campaign was canceled.")
-    idle = campaign.recipients.filter(Q(status__in=Recipient.WAITING_STATUSES) | Recipient.HELD)
-    idle.filter(attempts=0).update(status=Recipient.Status.WITHDRAWN, reason="campaign_canceled", next_attempt_at=None)
-    idle.filter(attempts__gt=0).update(status=Recipient.Status.DONE, next_attempt_at=None)
+    idle = Recipient.objects.filter(IDLE, campaign=campaign).order_by("pk")
+    first = 0
+    while keys := list(idle.filter(pk__gt=first).values_list("pk", flat=True)[:AT_ONCE]):
+        some = Recipient.objects.filter(IDLE, campaign=campaign, pk__gt=first, pk__lte=keys[-1])
+        some.filter(attempts=0).update(
+            status=Recipient.Status.WITHDRAWN, reason="campaign_canceled", next_attempt_at=None
+        )
+        some.filter(attempts__gt=0).update(status=Recipient.Status.DONE, next_attempt_at=None)
+        first = keys[-1]
 
 
 def wind_up_canceled() -> None:
-    """Wind up canceled campaigns that still have queued calls."""
-    left = Call.objects.queued().filter(campaign__status=CampaignStatus.CANCELED).values("campaign")
-    for campaign in Campaign.objects.filter(pk__in=left):
+    """Wind up canceled campaigns that still have queued calls or idle recipients."""
+    queued = Call.objects.queued().filter(campaign__status=CampaignStatus.CANCELED).values("campaign")
+    idle = Recipient.objects.filter(IDLE, campaign=OuterRef("pk"))
+    canceled = Campaign.objects.filter(status=CampaignStatus.CANCELED)
+    for campaign in canceled.filter(Q(pk__in=queued) | Exists(idle)):
         wind_up(campaign)
 
 

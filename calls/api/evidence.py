@@ -32,14 +32,16 @@ class EvidenceView(APIView):
 def as_file(organizations: list[int], phone: str, actor: str) -> StreamingHttpResponse:
     """Return the file of a number, streamed, because the history of a number can be long.
 
-    Writes an entry to the audit log of each organization. It has the hash of the number, as other entries about it.
+    Writes an entry to the audit log of each organization that knows the number, or of the installation if none does. It
+    has the hash of the number, as other entries about it.
     """
     hashed = number_hash(phone)
+    homes: list[int | None] = [*evidence_csv.known_in(organizations, phone)]
     audit_log.record_many(
         audit_log.entry(
             home, actor=actor, action="evidence.exported", subject="evidence", detail={"phone_hash": hashed}
         )
-        for home in organizations
+        for home in homes or [None]
     )
     answer = StreamingHttpResponse(evidence_csv.lines(organizations, phone), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{phone[1:]}.csv"'

@@ -12,9 +12,11 @@ from campaigns.do_not_call import entries
 from campaigns.models import Campaign
 from providers.adapters.base import Reading
 from providers.models import ProviderAccount
-from tenants import audit_log
+from tenants import alerts, audit_log
+from tenants.db.encrypted_fields import UndecryptableSecret
+from tenants.journal.notes import note
 
-SOURCE, EVENT = "opt-out", "opt_out"
+SOURCE, EVENT, HELD, ACTOR = "opt-out", "opt_out", "opt_out_held", "Trunkline"
 
 
 class NeedsContactLock(Exception):
@@ -50,17 +52,45 @@ def apply_rules(locked: LockedCall, call: Call, *readings: Reading, source: str)
     if not locked.contact_locked:
         raise NeedsContactLock
     condition = f"{rule['field']} is {rule['equals']}"
-    entry, created = entries.add(
-        call.organization, call.to_number, reason=f"Call {call.uuid}: {condition}."[:500], source=SOURCE
-    )
+    reason = f"Call {call.uuid}: {condition}."[:500]
+    try:
+        entry, created = entries.add(call.organization, call.to_number, reason=reason, source=SOURCE)
+    except UndecryptableSecret as error:
+        _hold_instead(call, f"{condition}. {error}", source)
+        return
     audit_log.record(
         call.organization,
-        actor="Trunkline",
+        actor=ACTOR,
         action="do_not_call.opt_out",
         subject=f"call {call.uuid}",
         detail={**rule, "entry": str(entry.uuid), "listed_already": not created},
     )
     record_event(call, EVENT, source, f"The number is on the do-not-call list: {condition}."[:2000])
+
+
+def _hold_instead(call: Call, why: str, source: str) -> None:
+    """Hold all who have the number from calls, because its entry cannot be made. The outcome is stored all the same.
+
+    The contacts are locked, as for the entry. Evidence that comes again makes the entry, once the key can be read.
+    """
+    if call.events.filter(type=HELD).exists():
+        return
+    reason = f"Do not call: opted out in call {call.uuid}. Add the number to the do-not-call list, then end the hold."
+    for contact in lock_keys({call.contact_id, *holder_keys(call.organization_id, {call.to_number})}):
+        contact.on_hold, contact.hold_until, contact.hold_reason = True, None, reason
+        contact.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
+        audit_log.record(
+            call.organization,
+            actor=ACTOR,
+            action="contact.hold",
+            subject=str(contact.uuid),
+            detail={"until": None},
+            personal={"reason": reason},
+        )
+        note(call.organization, "held", contact=str(contact.uuid), until=None)
+    record_event(call, HELD, source, f"The contact is on hold, and not on the do-not-call list: {why}"[:2000])
+    message = f"A contact asked not to be called again and is on hold. The do-not-call list did not take it: {why}"
+    alerts.tell(call.organization, f"do_not_call.not_listed:{call.uuid}", message, str(call.uuid))
 
 
 def is_new(call: Call, reading: Reading) -> bool:

@@ -12,11 +12,11 @@ from datetime import datetime
 from itertools import chain
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from calls.models import TERMINAL, Call
 from campaigns.contact_locks import holder_keys
-from campaigns.models import Campaign, Contact, DoNotCall, Recipient
+from campaigns.models import Campaign, Contact, ContactNumber, DoNotCall, Recipient
 from campaigns.models.number_hash import number_hash, number_hashes
 from campaigns.phones import old_forms
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
@@ -69,12 +69,37 @@ def lines(organizations: Sequence[int], phone: str) -> Iterator[str]:
     yield from spreadsheets.lines(_rows(organizations, phone))
 
 
+def known_in(organizations: Sequence[int], phone: str) -> list[int]:
+    """Return the keys of the organizations with a call to the number, a contact who has it, or an entry of their list."""
+    forms = (phone, *old_forms(phone))
+    hashes = list(number_hashes(forms))
+    homes = [
+        Call.objects.filter(_to_it(phone)),
+        Contact.objects.filter(Q(phone__in=forms) | Q(phone_hash__in=hashes)),
+        ContactNumber.objects.filter(phone__in=forms),
+        DoNotCall.objects.filter(phone_hash__in=hashes),
+        _removed_entries(hashes),
+    ]
+    found: set[int] = set()
+    for rows in homes:
+        found.update(rows.filter(organization__in=organizations).order_by().values_list("organization", flat=True))
+    return sorted(found)
+
+
+def _to_it(phone: str) -> Q:
+    return Q(to_number=phone) | Q(to_number_hash=number_hash(phone))  # the hash: its owner was erased
+
+
+def _removed_entries(hashes: Sequence[str]) -> QuerySet[AuditEntry]:
+    """Return the entries about numbers that were taken off the do-not-call list."""
+    return AuditEntry.objects.filter(action="do_not_call.removed", detail__phone_hash__in=hashes)
+
+
 def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
     yield list(COLUMNS)
     for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
         file = _File(organization, phone, _do_not_call(organization, phone))
-        to_it = Q(to_number=phone) | Q(to_number_hash=number_hash(phone))  # the hash: its owner was erased
-        calls = Call.objects.filter(to_it, organization=organization)
+        calls = Call.objects.filter(_to_it(phone), organization=organization)
         for call in chain.from_iterable(by_key(calls.select_related("contact", "campaign", "account"), AT_ONCE)):
             yield file.of_call(call)
         holders = holder_keys(organization.pk, [phone])
@@ -168,9 +193,8 @@ def _local(moment: datetime | None, zones: Sequence[str]) -> str:
 def _do_not_call(organization: Organization, phone: str) -> str:
     """Return when and why the number was added to the do-not-call list and removed from it, in order."""
     hashes = list(number_hashes((phone, *old_forms(phone))))
-    removed = AuditEntry.objects.filter(organization=organization, action="do_not_call.removed")
     found = []
-    for entry in removed.filter(Q(detail__phone_hash__in=hashes)).order_by("pk"):
+    for entry in _removed_entries(hashes).filter(organization=organization).order_by("pk"):
         was = entry.detail
         found.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
         found.append(f"{entry.at.isoformat()}: removed by {entry.actor}: {was['reason']}")

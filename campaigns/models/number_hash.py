@@ -13,8 +13,14 @@ from django.db import connections, models, router, transaction
 from django.db.models.signals import post_migrate
 
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, is_readable
+from tenants.findings import Finding, fault
 
 KEY_NAME = "do-not-call"
+UNREADABLE = (
+    "The key of the do-not-call list cannot be read with FIELD_KEYS, so no call is placed. Put the key that encrypted "
+    "it into FIELD_KEYS and restart all processes. Nobody can enter it again: if that key is lost, the list has to be "
+    "rebuilt from the numbers that are stored (manage.py rebuild_do_not_call)."
+)
 
 _keys: dict[str, bytes] = {}  # by database alias and name
 
@@ -27,6 +33,18 @@ class InstallationKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def finding() -> Finding:
+    """Return whether the key of the do-not-call list can be read. Raise DatabaseError."""
+    row = InstallationKey.objects.filter(name=KEY_NAME).first()
+    return fault("" if row is None or is_readable(row, "value") else UNREADABLE)
+
+
+def replace_key() -> None:
+    """Put a new random key in the place of the lost one. The hashes that are stored fit no number any more."""
+    InstallationKey.objects.filter(name=KEY_NAME).update(value=secrets.token_hex(32))
+    forget_hash_key()
 
 
 def number_hash(e164: str) -> str:

@@ -11,14 +11,13 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-from tenants import key_owners
+from tenants import key_owners, members
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
+from tenants.members import Keys
 from tenants.models import Membership
 from tenants.policy import Action
-
-REVOKE, HAND_OVER = "revoke", "hand-over"
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,7 +34,7 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         held = getattr(self.instance, "keys_held", 0)
         words = "none" if not held else "1 key: keep" if held == 1 else f"{held} keys: keep"
-        decisions = [(REVOKE, "Revoke"), (HAND_OVER, "Give to the organization")] if held else []
+        decisions = [(Keys.REVOKE.value, "Revoke"), (Keys.HAND_OVER.value, "Give to the organization")] if held else []
         keys: Any = self.fields["keys"]
         keys.choices = [("", words), *decisions]
         if self.instance.pk:
@@ -98,15 +97,9 @@ class MembershipInline(ScopedInline):
     has_view_permission = has_add_permission = has_change_permission = has_delete_permission = _of_parent
 
 
-def settle_keys(request: HttpRequest, gone: Membership, decision: str) -> None:
+def remove(request: HttpRequest, gone: Membership, decision: str) -> None:
     """Revoke the keys of a removed member or give them to the organization, and name those that keep working."""
-    actor = reach_of(request).actor
-    for key in _keys_of(gone):
-        if decision == HAND_OVER:
-            key_owners.hand_over(key, actor)
-        else:
-            key_owners.revoke(key, actor, "Its maker was removed from the organization.")
-    known = key_owners.left_behind(gone.user, gone.organization_id)
+    known = members.remove(gone, actor=reach_of(request).actor, keys=Keys(decision or Keys.REVOKE))
     if known:
         messages.warning(
             request,

@@ -129,7 +129,7 @@ class OrganizationAdmin(ScopedAdmin):
         if roles:
             self.audit(request, form.instance, "people_changed", roles)
         for row in gone:
-            members.settle_keys(request, row, formset.decisions[row.user_id])
+            members.remove(request, row, formset.decisions[row.user_id])
 
     def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
         return {

@@ -71,11 +71,17 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
     """A JSON value, encrypted in its column. It cannot be searched. Reading it raises UndecryptableSecret.
 
     So does `refresh_from_db` without the names of other fields.
+
+    `passing`: the value is needed for a short time only, or is made again, so that it may be lost with its key.
     """
 
     _pyi_private_set_type: Any  # any JSON value is set and read
     _pyi_private_get_type: Any
     descriptor_class = SecretAttribute
+
+    def __init__(self, *args: Any, passing: bool = False, **kwargs: Any) -> None:
+        self.passing = passing  # no part of the schema, so migrations do not name it
+        super().__init__(*args, **kwargs)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """Return the value without decrypting it."""

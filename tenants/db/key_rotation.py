@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.apps import apps
@@ -21,6 +22,7 @@ class Rotated:
     """What became of the values of one column."""
 
     column: str
+    passing: bool = False  # a value may be lost with its key
     current: int = 0  # the first key encrypts them already
     encrypted_anew: int = 0
     changed_meanwhile: int = 0  # by another process: the value is its own, under whichever key that process has
@@ -29,6 +31,11 @@ class Rotated:
     @property
     def done(self) -> bool:
         return not self.changed_meanwhile and not self.undecryptable
+
+    @property
+    def nothing_to_miss(self) -> bool:
+        """Return whether every value that is needed later has the first key."""
+        return self.done or (self.passing and not self.changed_meanwhile)
 
 
 def rotate_all(batch: int = BATCH) -> Iterator[Rotated]:
@@ -69,7 +76,8 @@ def _stored(model: type[models.Model], name: str) -> models.QuerySet[models.Mode
 
 
 def _rotate(model: type[models.Model], name: str, batch: int) -> Rotated:
-    found = Rotated(f"{model._meta.db_table}.{name}")
+    column: Any = model._meta.get_field(name)
+    found = Rotated(f"{model._meta.db_table}.{name}", column.passing)
     rows = _stored(model, name).order_by("pk")
     page = list(rows.values_list("pk", "stored")[:batch])
     while page:

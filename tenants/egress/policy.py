@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tenants.egress.addresses import is_internal, is_loopback, is_public
 
@@ -70,6 +70,14 @@ class Policy:
     def admits_scheme(self, scheme: str, host: str, port: int) -> bool:
         """Return whether a request may go out with this scheme: https, or http where that is allowed."""
         return scheme == "https" or (scheme == "http" and (self.loopback or self.allows(scheme, host, port)))
+
+    def admits_url(self, parts: SplitResult) -> bool:
+        """Return whether a request may go out to this address, as far as its scheme, host and port tell."""
+        try:
+            port = parts.port or PORTS.get(parts.scheme, 0)
+        except ValueError:
+            return False
+        return bool(parts.hostname) and self.admits_scheme(parts.scheme, parts.hostname or "", port)
 
     def admits(self, address: str, *, named: bool = False) -> bool:
         """Return whether a connection may go to this address. `named`: its host is allowed by name."""

@@ -10,7 +10,7 @@ from tenants.db.encrypted_fields import EncryptedJSONField
 class KeyCanary(models.Model):
     """There is one row. `tenants/key_canary.py` writes and reads it; key rotation treats it like every secret."""
 
-    value = EncryptedJSONField()
+    value = EncryptedJSONField(passing=True)
 
     def __str__(self) -> str:
         return f"canary {self.pk}"

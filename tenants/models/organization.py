@@ -81,7 +81,7 @@ class Organization(models.Model):
         help_text="Team members must set up an authenticator app before they can go on.",
     )
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
-    old_webhook_secret = EncryptedJSONField(null=True, editable=False)
+    old_webhook_secret = EncryptedJSONField(null=True, editable=False, passing=True)
     old_webhook_secret_until = models.DateTimeField(null=True, editable=False)
     daily_budget = models.DecimalField(
         max_digits=14,

@@ -47,7 +47,7 @@ class WebhookEndpoint(models.Model):
     is_active = models.BooleanField("active", default=True)
     disabled_reason = models.CharField(max_length=200, blank=True, editable=False)
     secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
-    old_secret = EncryptedJSONField(null=True, editable=False)
+    old_secret = EncryptedJSONField(null=True, editable=False, passing=True)
     old_secret_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)

@@ -63,6 +63,12 @@ def claims_of(token: Any, keys: Sequence[Any], expected: Expected, now: float) -
     return claims
 
 
+def is_subject(subject: Any) -> bool:
+    """Return whether this can be the name of an account at a provider (`sub`)."""
+    named = isinstance(subject, str) and subject.isascii() and subject.isprintable() and subject.strip()
+    return bool(named) and len(subject) <= LONGEST_SUBJECT
+
+
 def _key_for(header: Mapping[str, Any], keys: Sequence[Any]) -> Any:
     """Return the one key for a token's header."""
     algorithm, name = header.get("alg"), header.get("kid")
@@ -106,10 +112,7 @@ def _check(claims: Claims, expected: Expected, now: float) -> None:
         raise Refused("authorized party")
     if claims.get("nonce") != expected.nonce:
         raise Refused("nonce")
-    subject = claims.get("sub")
-    if not (isinstance(subject, str) and subject.isascii() and subject.isprintable() and subject.strip()):
-        raise Refused("subject")
-    if len(subject) > LONGEST_SUBJECT:
+    if not is_subject(claims.get("sub")):
         raise Refused("subject")
     times = {"essential": True}
     try:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 from django.conf import settings
 
 from tenants.egress.documents import NoDocument, read_json
-from tenants.egress.policy import PORTS, current
+from tenants.egress.policy import current
 from tenants.sign_in.id_tokens import Claims, Expected, Refused, UnknownKey, claims_of
 from tenants.sign_in.provider_settings import ProviderSettings
 
@@ -152,11 +152,9 @@ class Provider:
 def _is_safe(address: Any) -> bool:
     """Return whether the address has a scheme that this installation uses with its host."""
     try:
-        parts = urlsplit(str(address))
-        port = parts.port or PORTS.get(parts.scheme, 0)
+        return current().admits_url(urlsplit(str(address)))
     except ValueError:
         return False
-    return bool(parts.hostname) and current().admits_scheme(parts.scheme, parts.hostname or "", port)
 
 
 def provider() -> Provider | None:

@@ -27,11 +27,16 @@ class ProviderSettings:
     name: str = "single sign-on"
     scopes: str = "openid email profile"
     link_by_email: bool = False
+    required_claims: tuple[tuple[str, str], ...] = ()
     roles_claim: str = ""
     roles: tuple[GivenRole, ...] = ()
     two_step_amr: frozenset[str] = frozenset({"mfa"})
     two_step_acr: frozenset[str] = frozenset()
     two_step_always: bool = False
+
+    def lacking(self, claims: Mapping[str, Any]) -> str:
+        """Return the first required claim that the token does not have with its value, or ""."""
+        return next((name for name, value in self.required_claims if claims.get(name) != value), "")
 
     def is_two_step(self, claims: Mapping[str, Any]) -> bool:
         """Return whether the provider asked for a second factor, as it says or as the settings say."""

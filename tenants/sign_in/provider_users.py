@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from tenants import audit_log, key_owners
+from tenants import audit_log, members
 from tenants.models import Membership, Organization, ProviderIdentity
+from tenants.models.members import lock_with_admins
 from tenants.policy import highest
 from tenants.sign_in import sign_in_log
 from tenants.sign_in.id_tokens import Claims, Refused
 from tenants.sign_in.provider_settings import ProviderSettings
 
 THE_PROVIDER = "sign-in provider"  # the actor
+LONGEST_DETAIL = 254
 
 
 class NotLinked(Refused):
     """The account at the provider is genuine and belongs to no team member who may sign in."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, claims: Claims) -> None:
         super().__init__("no team member")
-        self.subject = subject  # with which the account can be linked by hand
+        # With which the account can be linked by hand, and why its address did not link it.
+        self.detail = {"subject": claims["sub"], "email": _text(claims.get("email"))}
+        self.detail["email_verified"] = _text(json.dumps(claims.get("email_verified"), default=str))
 
 
 def user_for(given: ProviderSettings, claims: Claims) -> Any:
     """Return the team member of an account at the provider, with the roles it gives them now. Raises Refused."""
+    if lacking := given.lacking(claims):
+        raise Refused(f"required claim {lacking}")
     with transaction.atomic():
         known = ProviderIdentity.objects.filter(issuer=given.issuer, subject=claims["sub"])
         identity = known.select_related("user").first()
         user = identity.user if identity else _user_by_email(given, claims)
         if user is None or not (user.is_active and user.is_staff):
-            raise NotLinked(claims["sub"])
+            raise NotLinked(claims)
         if identity is None:
             link(user, given.issuer, claims["sub"], actor=user.get_username())
         if given.roles_claim:
@@ -61,7 +67,7 @@ def _user_by_email(given: ProviderSettings, claims: Claims) -> Any:
     """Return the one user with the e-mail address that the provider has verified, if the settings allow to link by it.
 
     A user who is linked already is not found: the address may have passed to another person. Letters beyond ASCII are
-    not compared: databases take some of them for ASCII ones.
+    not compared: databases take some of them for ASCII ones. A superuser is linked by hand only.
     """
     email = claims.get("email")
     if not given.link_by_email or claims.get("email_verified") is not True:
@@ -71,18 +77,18 @@ def _user_by_email(given: ProviderSettings, claims: Claims) -> Any:
     users: Any = get_user_model().objects.exclude(provider_identities__issuer=given.issuer)
     found = {user.pk: user for user in [*users.filter(username__iexact=email), *users.filter(email__iexact=email)]}
     same = [user for user in found.values() if email.lower() in (user.username.lower(), user.email.lower())]
-    return same[0] if len(same) == 1 else None
+    return users.filter(pk=same[0].pk, is_superuser=False).first() if len(same) == 1 else None
 
 
 def _give_roles(user: Any, given: ProviderSettings, claims: Claims) -> None:
     """Make the user's roles in the organizations of the settings those that the claim gives; in others they stay.
 
-    A claim that is somewhere else (OpenID Connect Core 1.0, section 5.6.2) takes no role away: the sign-in is refused.
+    A token without the claim says nothing about roles: all stay, and that is recorded. An empty list takes them.
     """
-    elsewhere = claims.get("_claim_names")
-    if isinstance(elsewhere, dict) and {given.roles_claim, given.roles_claim.partition(".")[0]} & elsewhere.keys():
-        raise Refused("roles are not in the token")
-    held = set(_values(claims, given.roles_claim))
+    held = _values(claims, given.roles_claim)
+    if held is None:
+        sign_in_log.note(user, "provider_roles_missing", claim=given.roles_claim)
+        return
     named = {each.organization for each in given.roles}
     for organization in Organization.objects.filter(uuid__in=named).order_by("pk"):
         fitting = [each.role for each in given.roles if each.organization == organization.uuid and each.value in held]
@@ -90,43 +96,46 @@ def _give_roles(user: Any, given: ProviderSettings, claims: Claims) -> None:
 
 
 def _give_role(user: Any, organization: Organization, role: str | None) -> None:
-    membership = Membership.objects.select_for_update(of=("self",)).filter(user=user, organization=organization).first()
-    before = membership.role if membership else None
-    if role == before:
+    if role == Membership.objects.filter(user=user, organization=organization).values_list("role", flat=True).first():
         return
-    if role is None:
-        Membership.objects.filter(user=user, organization=organization).delete()
-        for key in key_owners.keys_of(user).filter(organization=organization):
-            key_owners.revoke(key, THE_PROVIDER, "Its maker was removed from the organization.")
+    membership, is_last_admin = lock_with_admins(user, organization)
+    if is_last_admin:
+        _record(organization, "last_admin_kept", {"object": organization.name, user.get_username(): role or "removed"})
+        return
+    if membership and role is None:
+        members.remove(membership, actor=THE_PROVIDER, keys=members.Keys.LEAVE)
     else:
         Membership.objects.update_or_create(user=user, organization=organization, defaults={"role": role})
+    _record(organization, "people_changed", {"object": organization.name, user.get_username(): role or "removed"})
+
+
+def _record(organization: Organization, what: str, detail: dict[str, str]) -> None:
     audit_log.record(
         organization,
         actor=THE_PROVIDER,
-        action="organization.people_changed",
+        action=f"organization.{what}",
         subject=str(organization.uuid),
-        detail={"object": organization.name, user.get_username(): role or "removed"},
+        detail=detail,
     )
 
 
-def _values(claims: Claims, name: str) -> Iterator[str]:
-    """Yield the values of a claim: by its whole name, or by the path that dots in the name stand for."""
+def _values(claims: Claims, name: str) -> set[str] | None:
+    """Return the values of a claim, by its whole name or by the path that dots in the name stand for.
+
+    None: the token does not have the claim, or only says where to ask for it (`_claim_names`).
+    """
     found: Any = claims.get(name)
     if found is None:
         found = claims
         for part in name.split("."):
             found = found.get(part) if isinstance(found, dict) else None
-    for each in found if isinstance(found, list) else [found]:
-        if isinstance(each, str):
-            yield each
+    elsewhere = claims.get("_claim_names")
+    if isinstance(elsewhere, dict) and name in elsewhere:
+        return None
+    if isinstance(found, str):
+        return {found}
+    return {each for each in found if isinstance(each, str)} if isinstance(found, list) else None
 
 
-def note_failure(reason: str, **detail: str) -> None:
-    """Record a sign-in at the provider that was refused here. Nobody here is known to be the one."""
-    audit_log.record(
-        None,
-        actor=sign_in_log.UNKNOWN,
-        action="user.provider_sign_in_failed",
-        subject="",
-        detail={"reason": reason, **detail},
-    )
+def _text(value: Any) -> str:
+    return "".join(filter(str.isprintable, value[:LONGEST_DETAIL])) if isinstance(value, str) else ""

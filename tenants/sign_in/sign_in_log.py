@@ -17,9 +17,11 @@ def note(user: Any, what: str, **detail: Any) -> None:
     audit_log.record(None, actor=name, action=f"user.{what}", subject=name, detail=detail)
 
 
-def note_failure(username: str, what: str) -> None:
-    """Record that a secret was wrong. A name that nobody has is not kept: it may be a password in the wrong field."""
-    known = get_user_model().objects.filter(username=username).exists()
-    audit_log.record(
-        None, actor=username if known else UNKNOWN, action=f"user.{what}", subject=username if known else ""
-    )
+def note_failure(username: str, what: str, **detail: Any) -> None:
+    """Record that a secret was wrong. A name that nobody has is not kept: it may be a password in the wrong field.
+
+    `username` is empty where nobody here is known to be the one.
+    """
+    known = bool(username) and get_user_model().objects.filter(username=username).exists()
+    name = username if known else ""
+    audit_log.record(None, actor=name or UNKNOWN, action=f"user.{what}", subject=name, detail=detail)

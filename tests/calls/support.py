@@ -10,6 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from django.db.models import TextField, Value
+from django.db.models.functions import Cast
 
 from calls.deadlines import Pauses
 from calls.dialing import reassessing
@@ -19,6 +22,7 @@ from calls.models import Call, Heartbeat
 from calls.outcomes import placement_results
 from calls.outcomes.placement_results import Placement
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
+from campaigns.models.number_hash import InstallationKey, begin_number_hashes, forget_hash_key
 from providers.adapters.base import Reading
 from providers.adapters.errors import ProviderError
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -109,6 +113,21 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
         from_number=number.e164,
         **{"priority": Call.PRIORITY_SINGLE, **fields},
     )
+
+
+@contextmanager
+def unreadable_list() -> Iterator[None]:
+    """Have the key of the do-not-call list encrypted with a key that is not in FIELD_KEYS."""
+    begin_number_hashes()
+    forget_hash_key()
+    rows = InstallationKey.objects.annotate(stored=Cast("value", TextField()))
+    was = dict(rows.values_list("pk", "stored"))
+    foreign = Fernet(Fernet.generate_key()).encrypt(b'"00ff"').decode()
+    InstallationKey.objects.update(value=Value(foreign, output_field=TextField()))
+    yield
+    for pk, stored in was.items():
+        InstallationKey.objects.filter(pk=pk).update(value=Value(stored, output_field=TextField()))
+    forget_hash_key()
 
 
 def answer_placing(call: Call, fence: int, answer: Reading | ProviderError) -> None:

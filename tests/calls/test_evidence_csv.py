@@ -16,9 +16,9 @@ from django.urls import reverse
 from calls.models import Call, Status
 from calls.outcomes import staff_decisions
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models import Campaign, Contact, ContactNumber, Recipient
 from providers.models import Assistant, PhoneNumber
-from tenants.models import Membership, Organization
+from tenants.models import AuditEntry, Membership, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -143,6 +143,29 @@ def test_another_organizations_calls_to_the_number_do_not_exist(
     assert len(rows_of(everywhere.get(PATH, {"to_number": NUMBER}))) == 2
     chosen = client_for(tenant=sister.tenant, choose=sister)
     assert [row["name"] for row in rows_of(chosen.get(PATH, {"to_number": NUMBER}))] == ["Secret"]
+
+
+def test_only_organizations_that_know_the_number_record_the_export(
+    api: ApiClient, call: Call, organization: Organization, sister: Organization, client_for: KeyMaker
+) -> None:
+    def recorded(number: str) -> list[int | None]:
+        exported = AuditEntry.objects.filter(action="evidence.exported").order_by("pk")
+        before = exported.count()
+        assert everywhere.get(PATH, {"to_number": number}).status_code == 200
+        return list(exported.values_list("organization", flat=True)[before:])
+
+    everywhere = client_for(tenant=organization.tenant)
+    assert sister.tenant_id == organization.tenant_id
+    assert recorded(NUMBER) == [organization.pk]
+    assert recorded("+33612345600") == [None], "the installation's"
+    listed, _ = entries.add(sister, "+33612345600", source="staff")
+    assert recorded("+33612345600") == [sister.pk]
+    entries.remove(listed, "ada", "They asked.")
+    Contact.objects.filter(organization=sister).delete()
+    assert recorded("+33612345600") == [sister.pk], "it was listed once"
+    holder = Contact.objects.create(organization=organization, phone="+33612345609")
+    ContactNumber.objects.create(organization=organization, contact=holder, phone="+33612345601", position=2)
+    assert recorded("+33612345601") == [organization.pk]
 
 
 def test_it_needs_a_key_that_may_read(call: Call, organization: Organization, client_for: KeyMaker) -> None:

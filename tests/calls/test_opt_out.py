@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.dialing import placing
+from calls.following import polling
 from calls.gate import facts as fact_sheet
-from calls.models import Call, Status
+from calls.models import Call, Polling, Status
 from calls.outcomes import opt_out, recording
 from calls.outcomes.opt_out_matching import matching_rule
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, DoNotCall, Recipient
+from campaigns.models import Campaign, Contact, ContactNumber, DoNotCall, Recipient
 from providers.adapters.base import CallState, Reading, Remark
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.models import Assistant, PhoneNumber
-from tenants.models import AuditEntry, Organization
+from tenants.models import Alert, AuditEntry, Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.waiting import PATIENCE
@@ -365,8 +367,6 @@ def test_the_same_evidence_again_does_not_undo_what_staff_did(number: PhoneNumbe
 
 
 def test_a_number_that_was_listed_for_a_while_is_listed_for_ever(number: PhoneNumber) -> None:
-    from django.utils import timezone
-
     call = on_its_way(number)
     entries.add(number.organization, NUMBER, source="staff", expires_at=timezone.now())
     recording.record(call.pk, OPTED_OUT, "read")
@@ -389,6 +389,34 @@ def in_another_campaign(number: PhoneNumber) -> Call:
     contact = number.organization.contacts.get(phone=NUMBER)
     recipient = Recipient.objects.create(campaign=made, contact=contact, status=Recipient.Status.CALLING)
     return support.single(number, NUMBER, campaign=made, recipient=recipient, priority=0)
+
+
+def test_an_outcome_is_kept_and_the_contact_held_while_the_list_cannot_be_read(number: PhoneNumber) -> None:
+    call, other = on_its_way(number), support.single(number, "+12125550151")
+    (claim,) = placing.claim(number.account_id)
+    namesake = Contact.objects.create(organization=number.organization, phone="+12125550160")
+    ContactNumber.objects.create(organization=number.organization, contact=namesake, phone=NUMBER, position=2)
+    with support.unreadable_list():
+        leases = {due.call.pk: due for due in leased(call)}
+        assert polling.record_all([(leases[call.pk], OPTED_OUT, b"")]) == []
+        assert placing.record_all([(claim, replace(OPTED_OUT, provider_call_id="x2"))]) == []
+        for each in (call, other):
+            found = Call.objects.get(pk=each.pk)
+            assert (found.status, found.result) == (Status.COMPLETED, {"opt_out": True})
+            assert found.events.filter(type="opt_out_held").count() == 1
+        assert not listed()
+        held = Contact.objects.filter(on_hold=True, hold_until=None, hold_reason__contains=str(call.uuid))
+        assert {contact.phone for contact in held} == {NUMBER, namesake.phone}
+        assert Alert.objects.filter(subject=str(call.uuid)).count() == 1
+        recording.record(call.pk, OPTED_OUT, "read")
+        assert call.events.filter(type="opt_out_held").count() == 1, "it is said once"
+    recording.record(call.pk, OPTED_OUT, "read")
+    assert DoNotCall.objects.get().phone == NUMBER
+
+
+def leased(call: Call) -> list[polling.DueRead]:
+    Polling.objects.filter(calls=call).update(next_read_at=timezone.now())
+    return list(polling.claim())
 
 
 # Beside a claim for the same contact, held at the worst moment, in both orders.

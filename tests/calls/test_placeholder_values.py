@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -106,6 +109,37 @@ def test_a_campaign_may_skip_empty_or_send_them(line: PhoneNumber, subtests: pyt
             reason = "missing_variables" if rule == "empty" else "placeholder_values"
             assert all(row[0] == S.SKIPPED and row[1].startswith(reason) for row in others.values())
             campaigns.cancel(made, actor="ada")
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_the_engine_finishes_a_cancellation_that_was_cut_off(
+    line: PhoneNumber, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    made = started(a_campaign(line))
+    fed(made)
+    Recipient.objects.filter(campaign=made, contact__name="Bob Null").update(attempts=1)
+    Recipient.objects.filter(campaign=made, contact__name="Dan").update(status=S.PENDING)
+    monkeypatch.setattr(campaigns, "AT_ONCE", 1)
+    real, left = QuerySet.update, iter(range(done))
+
+    def cut_off(rows: Any, **fields: Any) -> int:
+        if rows.model is Recipient and fields.get("reason") == "campaign_canceled" and next(left, None) is None:
+            raise OperationalError("canceling statement due to statement timeout")
+        return real(rows, **fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "update", cut_off)
+        with pytest.raises(OperationalError):
+            campaigns.cancel(made, actor="ada")
+    campaigns.wind_up_canceled()
+    found = dict(made.recipients.values_list("contact__name", "status"))
+    assert {name: found[name] for name in ("{{first_name}}", "Cid", "Dan")} == dict.fromkeys(
+        ("{{first_name}}", "Cid", "Dan"), S.WITHDRAWN
+    )
+    assert found["Bob Null"] == S.DONE
+    with CaptureQueriesContext(connection) as asked:
+        campaigns.wind_up_canceled()
+    assert len(asked) == 1, "nothing is left"
 
 
 def test_an_emptied_value_takes_the_default(line: PhoneNumber) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, transaction
+from django.test import Client
 from django.utils import timezone
 
 from calls.dialing import placing
@@ -25,6 +26,7 @@ from calls.outcomes import recording
 from campaigns.models import DoNotCall
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
+from providers.models import Assistant
 from tenants.models import Alert, Organization
 from tests.calls import support
 from tests.waiting import eventually
@@ -203,6 +205,26 @@ def test_a_hint_that_tells_more_of_an_ended_call_has_it_read_again(callers: Orga
     assert fresh(claim).next_read_at is None
     push(claim, envelope("completed", result=told, result_status="completed"))
     assert fresh(claim).next_read_at is None, "it is known"
+
+
+def test_a_signed_opt_out_is_taken_in_while_the_list_cannot_be_read(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    Assistant.objects.update(opt_out_rules=[{"field": "result.opt_out", "equals": "true"}])
+    at_provider = "5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=at_provider))
+    body = raw_of(envelope("completed", result={"opt_out": True}, result_status="completed"))
+    with support.unreadable_list():
+        headers = {name.replace("-", "_").upper(): value for name, value in signed(body).items()}
+        extra = {f"HTTP_{name}": value for name, value in headers.items() if name != "CONTENT_TYPE"}
+        path = f"/hooks/callingbox/{claim.call.callback_token}"
+        assert Client().post(path, body, content_type="application/json", **extra).status_code == 200
+        for pk in status_callbacks.pending():
+            status_callbacks.process(pk)
+        assert ProviderCallback.objects.get().processed_at is not None
+        assert fresh(claim).status == Status.COMPLETED
+        assert fresh(claim).contact.held(timezone.now()) and not DoNotCall.objects.exists()
+        support.single(claim.call.phone_number, NUMBER)
+    assert placing.claim(claim.call.account_id) == [], "the hold stays when the list is read again"
 
 
 def test_another_calls_end_on_a_calls_own_token_is_no_end_of_it(callers: Organization) -> None:

@@ -197,10 +197,12 @@ OPEN_PAGES: dict[str, str] = {
     **dict.fromkeys(
         ("healthz", "home", "api-not-found", "index", "jsi18n", "app_list", "password_change_done", "search"), Not(LOOK)
     ),
-    **dict.fromkeys(("autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"), Not(LOOK)),
+    **dict.fromkeys(("autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs", "system"), Not(LOOK)),
     **dict.fromkeys(("login", "password_change"), Not("a page of ours stands before it")),
     "logout": Not("it ends the session, and reveals nothing"),
     "sign-in": "user.signed_in",
+    "provider-sign-in": Not("it sends the browser to the provider; the way back is recorded"),
+    "provider-sign-in-done": "user.signed_in",
     "two-step-code": "user.signed_in",
     "two-step": "user.two_step_set_up",
     "my-sessions": "user.sessions_ended",
@@ -218,13 +220,16 @@ COMMAND_ENTRIES: dict[str, str] = {
     "create_user": "user.create",
     "create_api_key": "api_key.create",
     "reset_two_step": "user.two_step_reset",
+    "link_sign_in": "user.provider_linked",
+    "reconcile_journal": "dial_journal.reconcile",
+    "rebuild_do_not_call": "do_not_call.rebuilt",
     "import_contacts": "contactlist.import_started",
     "changepassword": "user.password_changed",
     "createsuperuser": "user.added",
     "rotate_field_keys": "field_keys.rotate",
     "demo": Not("it makes an installation to try out"),
-    **dict.fromkeys(("check_zones", "verify_audit"), Not(LOOK)),
-    **dict.fromkeys(("cluster", "engine", "worker", "sandbox"), Not("it starts processes; what they do is theirs")),
+    **dict.fromkeys(("check_zones", "settings", "verify_audit"), Not(LOOK)),
+    **dict.fromkeys(("qcluster", "worker", "sandbox"), Not("it starts processes; what they do is theirs")),
 }
 
 
@@ -237,7 +242,9 @@ def test_every_route_button_and_command_is_in_a_table() -> None:
     assert OWN_PAGES.keys() == PAGES.keys()
     assert OPEN_PAGES.keys() == OPEN
     assert COMMAND_ENTRIES.keys() == COMMANDS.keys()
-    for action in [*API.values(), *BUTTONS.values(), *OWN_PAGES.values(), *OPEN_PAGES.values()]:
+    for action in [
+        *(*API.values(), *BUTTONS.values(), *OWN_PAGES.values(), *OPEN_PAGES.values(), *COMMAND_ENTRIES.values())
+    ]:
         assert isinstance(action, Not) or action.partition(".")[0] in KINDS
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from calls.models import Heartbeat
+from campaigns.do_not_call import entries
+from campaigns.models import DoNotCall, InstallationKey, number_hash
 from config import findings
 from tenants import key_canary
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.findings import Finding, Severity
 from tenants.models import AuditEntry, KeyCanary, Organization
 from tests.conftest import an_account
@@ -22,8 +29,11 @@ OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 @pytest.fixture(autouse=True)
 def _set_up_with_the_old_key(settings: Any) -> None:
     settings.FIELD_KEYS = (OLD,)
-    KeyCanary.objects.all().delete()
+    for made_at_set_up in (KeyCanary, InstallationKey):
+        made_at_set_up.objects.all().delete()
+    number_hash.forget_hash_key()
     key_canary.install()
+    number_hash.begin_number_hashes()
 
 
 def found(settings: Any, *keys: str) -> Finding:
@@ -77,9 +87,45 @@ def test_lost_keys_are_missed_until_one_says_that_they_are_lost(organization: Or
     account.save()
     organization.webhook_secret = "whsec_entered_again"
     organization.save()
+    with pytest.raises(CommandError, match="rebuild_do_not_call"):
+        call_command("rotate_field_keys", "--lost", stdout=io.StringIO())
+    assert found(settings, NEW).severity is Severity.FAULT, "the key of the do-not-call list is missed"
+    call_command("rebuild_do_not_call", stdout=io.StringIO())
     call_command("rotate_field_keys", "--lost", stdout=io.StringIO())
     assert found(settings, NEW).severity is Severity.FINE
-    assert [entry.detail.get("lost") for entry in AuditEntry.objects.order_by("pk")] == [None, True]
+    rotated = AuditEntry.objects.filter(action="field_keys.rotate").order_by("pk")
+    assert [entry.detail.get("lost") for entry in rotated] == [None, None, True]
+
+
+def test_the_do_not_call_list_is_rebuilt_from_its_numbers_and_never_in_silence(
+    organization: Organization, settings: Any
+) -> None:
+    listed = DoNotCall.objects.create(organization=organization, phone="+12125550150")
+    DoNotCall.objects.create(organization=organization, phone_hash="0" * 64)
+    with pytest.raises(CommandError, match="can be read"):
+        call_command("rebuild_do_not_call", "--give-up", "1")
+    settings.FIELD_KEYS = (NEW,)
+    number_hash.forget_hash_key()
+    asked = findings.found(["do_not_call_key"])["do_not_call_key"]
+    assert asked.severity is Severity.FAULT and "rebuild_do_not_call" in asked.message
+    with pytest.raises(UndecryptableSecret):
+        entries.listed(organization.pk, [listed.phone], timezone.now())
+    with pytest.raises(CommandError, match="--give-up 1"):
+        call_command("rebuild_do_not_call")
+    Heartbeat.objects.create(slot=0, role=Heartbeat.Role.ENGINE, beaten_at=timezone.now())
+    with pytest.raises(CommandError, match="Stop all processes"):
+        call_command("rebuild_do_not_call", "--give-up", "1")
+    Heartbeat.objects.all().delete()
+    told = io.StringIO()
+    call_command("rebuild_do_not_call", "--give-up", "1", stdout=told)
+    assert told.getvalue().startswith("1 entries of the do-not-call list are rebuilt, 1 could not be.")
+    key = InstallationKey.objects.get().value
+    expected = hmac.new(bytes.fromhex(key), listed.phone.encode(), hashlib.sha256).hexdigest()
+    assert set(DoNotCall.objects.values_list("phone_hash", flat=True)) == {expected, "0" * 64}
+    assert entries.listed(organization.pk, [listed.phone], timezone.now())
+    assert findings.found(["do_not_call_key"])["do_not_call_key"] == Finding()
+    recorded = AuditEntry.objects.get(organization=organization, action="do_not_call.rebuilt")
+    assert recorded.detail == {"entries": 1, "without_number": 1}
 
 
 def test_fitting_keys_are_not_lost_whatever_is_said(settings: Any) -> None:

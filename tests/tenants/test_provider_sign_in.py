@@ -480,7 +480,29 @@ def test_who_is_linked_by_an_address(oidc: OidcProvider, settings: Any, subtests
     oidc.account = sound
     assert refused(come_back(Client()), pages.UNKNOWN), "the setting is off"
     told = AuditEntry.objects.order_by("-pk")[0].detail
-    assert told == {"reason": "no team member", "subject": "ada-1"}, "for linking by hand"
+    assert told == {"reason": "no team member", "subject": "ada-1", "email": OLGA, "email_verified": "true"}
+
+
+def test_a_superuser_is_linked_by_hand_only(oidc: OidcProvider) -> None:
+    a_user(is_superuser=True)
+    assert refused(come_back(Client()), pages.UNKNOWN) and not ProviderIdentity.objects.exists()
+    call_command("link_sign_in", OLGA, "--subject", "ada-1", stdout=io.StringIO())
+    client = Client()
+    come_back(client)
+    assert is_in(client)
+
+
+def test_a_token_without_a_required_claim_signs_nobody_in(oidc: OidcProvider, settings: Any) -> None:
+    use(settings, required_claims=(("hd", "example.org"),))
+    link(a_user(), oidc)
+    sound = oidc.account
+    for claims in ({}, {"hd": "example.com"}, {"hd": ["example.org"]}, {"hd": "EXAMPLE.org"}):
+        oidc.account, client = sound | claims, Client()
+        assert come_back(client).status_code == 403 and not is_in(client), claims
+    assert AuditEntry.objects.order_by("-pk")[0].detail == {"reason": "required claim hd"}
+    oidc.account, client = sound | {"hd": "example.org"}, Client()
+    come_back(client)
+    assert is_in(client)
 
 
 def test_an_account_stays_linked_whatever_its_address_and_no_other_takes_its_place(oidc: OidcProvider) -> None:
@@ -517,7 +539,20 @@ def test_a_command_links_and_unlinks(oidc: OidcProvider, settings: Any) -> None:
     assert refused(come_back(Client()), pages.UNKNOWN)
     by_hand = AuditEntry.objects.filter(actor="command line").order_by("pk")
     assert list(by_hand.values_list("action", flat=True)) == ["user.provider_linked", "user.provider_unlinked"]
-    for words in (["nobody@example.org", "--subject", "x"], [OLGA, "--remove"]):
+    call_command("link_sign_in", OLGA, "--subject", "ada-1", stdout=io.StringIO())
+    with pytest.raises(CommandError, match="--also"):
+        call_command("link_sign_in", OLGA, "--subject", "ada-2")
+    call_command("link_sign_in", OLGA, "--subject", "ada-2", "--also", stdout=io.StringIO())
+    call_command("link_sign_in", OLGA, "--remove", stdout=io.StringIO())
+    a_user("gone@example.org", is_active=False)
+    User.objects.create_user("outside@example.org")
+    for words in (
+        ["nobody@example.org", "--subject", "x"],
+        ["gone@example.org", "--subject", "x"],
+        ["outside@example.org", "--subject", "x"],
+        *([OLGA, "--subject", name] for name in ("", " ", "\u0131da", "x" * 256, "a\nb")),
+        [OLGA, "--remove"],
+    ):
         with pytest.raises(CommandError):
             call_command("link_sign_in", *words)
 
@@ -548,8 +583,12 @@ def test_roles_come_from_the_claim_and_go_with_it(
         ({"roles": ["heads"]}, {organization: "admin", sister: "viewer"}),
         ({"roles": []}, {}),
         ({"roles": ["callers"]}, {organization: "operator"}),
-        (None, {}),  # an absent claim gives nothing
+        (None, {organization: "operator"}),  # a token without the claim says nothing about roles
+        ({"others": []}, {organization: "operator"}),
+        ({"roles": None}, {organization: "operator"}),
+        ({"roles": [""]}, {}),
     ]
+    Membership.objects.create(user=a_user("boss@example.org"), organization=organization, role="admin")
     for claim, expected in table:
         with subtests.test(str(claim)):
             oidc.account |= {"realm_access": claim}
@@ -560,6 +599,29 @@ def test_roles_come_from_the_claim_and_go_with_it(
     of_one = [entry.detail[OLGA] for entry in changes if entry.organization_id == organization.pk]
     assert of_one == ["operator", "admin", "operator", "removed", "admin", "removed", "operator", "removed"]
     assert {entry.actor for entry in changes} == {"sign-in provider"}
+    missed = AuditEntry.objects.filter(action="user.provider_roles_missing")
+    assert [entry.detail for entry in missed] == [{"claim": "realm_access.roles"}] * 3
+    oidc.account |= {"realm_access": {"roles": ["callers"]}, "_claim_names": {"realm_access.roles": "src1"}}
+    come_back(Client())
+    assert set(Membership.objects.filter(user=user).values_list("organization", flat=True)) == {other.pk}, "elsewhere"
+
+
+def test_the_provider_never_takes_the_last_admin(oidc: OidcProvider, settings: Any, organization: Organization) -> None:
+    use(settings, roles_claim="groups", roles=(GivenRole("callers", organization.uuid, "operator"),))
+    mine = Membership.objects.create(user=a_user(), organization=organization, role="admin")
+    gone = a_user("gone@example.org", is_active=False)
+    Membership.objects.create(user=gone, organization=organization, role="admin")
+    for groups in ([], ["callers"]):
+        oidc.account |= {"groups": groups}
+        assert come_back(Client()).status_code == 302
+        mine.refresh_from_db()
+        assert mine.role == "admin"
+    kept = AuditEntry.objects.filter(action="organization.last_admin_kept").order_by("pk")
+    assert [entry.detail[OLGA] for entry in kept] == ["removed", "operator"]
+    User.objects.filter(pk=gone.pk).update(is_active=True)
+    come_back(Client())
+    mine.refresh_from_db()
+    assert mine.role == "operator"
 
 
 @pytest.mark.parametrize(("claim", "named"), [("groups", "groups"), ("a.groups", "a"), ("a.groups", "a.groups")])
@@ -584,7 +646,9 @@ def test_keys_of_a_member_end_with_the_role(oidc: OidcProvider, settings: Any, o
     use(settings, roles_claim="https://acme.example/groups", roles=(GivenRole("a", organization.uuid, "admin"),))
     oidc.account |= {"https://acme.example/groups": ["a"]}
     come_back(Client())
-    ApiKey.issue(
+    Membership.objects.create(user=a_user("boss@example.org"), organization=organization, role="admin")
+    ApiKey.issue(tenant=organization.tenant, organization=organization, name="ours", scopes=["read"], maker=user)
+    _, text = ApiKey.issue(
         tenant=organization.tenant,
         organization=organization,
         name="mine",
@@ -594,7 +658,10 @@ def test_keys_of_a_member_end_with_the_role(oidc: OidcProvider, settings: Any, o
     )
     oidc.account |= {"https://acme.example/groups": ["b"]}
     come_back(Client())
-    assert ApiKey.objects.get().revoked_at is not None
+    left = AuditEntry.objects.get(action="api_key.left_behind")
+    assert (left.detail["name"], left.detail["maker"]) == ("ours", OLGA), "she may still know it"
+    assert Client(headers={"authorization": f"Bearer {text}"}).get("/api/v1/contacts/").status_code == 401
+    assert ApiKey.objects.get(name="mine").revoked_at is not None
 
 
 def test_a_role_that_cannot_be_recorded_is_not_given(
@@ -654,6 +721,9 @@ def test_when_the_provider_counts_as_a_second_factor(
                 if asked_for_code:
                     answer = client.post("/admin/login/code/", {"code": code_at(secret, time.time())})
                     assert answer["Location"] == "/admin/campaigns/contact/" and is_in(client)
+                second = "code" if asked_for_code else "provider" if expected else ""
+                signed_in = AuditEntry.objects.filter(action="user.signed_in").order_by("-pk")[0]
+                assert signed_in.detail == {"by": "provider", "second": second}
     assert "acr_values=gold" in _asked(settings, plain)
 
 
@@ -688,6 +758,10 @@ def test_settings_are_read() -> None:
         two_step_amr="mfa, hwk",
         client_secret="hidden words",
     )
+    google = read(
+        issuer="https://accounts.google.com", client_id="x", link_by_email="true", required_claims="hd=example.org"
+    )
+    assert google is not None and google.required_claims == (("hd", "example.org"),)
     assert found is not None and found.two_step_amr == {"mfa", "hwk"}
     assert [(each.value, str(each.organization), each.role) for each in found.roles] == [("callers", HOME, "operator")]
     assert "hidden words" not in repr(found)
@@ -704,6 +778,9 @@ def test_settings_are_read() -> None:
         {"issuer": "https://user:password@id.example.org"},
         {"client_id": " "},
         {"scopes": "email"},
+        {"issuer": "https://accounts.google.com", "link_by_email": "true"},
+        {"issuer": "https://accounts.google.com", "link_by_email": "true", "required_claims": "sub=1"},
+        {"required_claims": "hd"},
         {"roles_claim": "groups"},
         {"roles": json.dumps({"a": {HOME: "admin"}})},
         *(

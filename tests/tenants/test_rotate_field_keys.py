@@ -43,6 +43,8 @@ def _set_up_with_the_old_key(db: None, settings: Any) -> None:
     kept = settings.FIELD_KEYS
     settings.FIELD_KEYS = (OLD,)
     key_canary.renew()
+    InstallationKey.objects.all().delete()
+    InstallationKey.objects.create(name="do-not-call", value="00ff")
     settings.FIELD_KEYS = kept
 
 
@@ -56,7 +58,7 @@ def one_of_each(organization: Organization, settings: Any) -> dict[type[models.M
         WebhookEndpoint.objects.create(organization=organization, url="https://example.org", old_secret="whsec_old"),
         StoredAnswer.objects.create(slot="s", fingerprint="f", run="r", answer={"status": 201}),
         Authenticator.objects.create(user=user, secret="JBSWY3DPEHPK3PXP"),
-        InstallationKey.objects.create(name="a key", value="00ff"),
+        InstallationKey.objects.get(),
         KeyCanary.objects.get(),
     ]
     Organization.objects.filter(pk=organization.pk).update(webhook_secret="whsec_1", old_webhook_secret="whsec_0")

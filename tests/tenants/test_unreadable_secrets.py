@@ -22,7 +22,7 @@ from campaigns.models import Contact, DoNotCall
 from campaigns.models.number_hash import InstallationKey, forget_hash_key
 from providers.models import ProviderAccount
 from tenants.db.encrypted_fields import EncryptedJSONField
-from tenants.models import Authenticator, Organization, StoredAnswer, WebhookEndpoint
+from tenants.models import Authenticator, KeyCanary, Organization, StoredAnswer, WebhookEndpoint
 from tenants.sign_in import second_factor
 from tests.conftest import ApiClient, KeyMaker, undone
 from tests.tenants.signing_in import a_user
@@ -50,6 +50,7 @@ SECRETS = {
     (StoredAnswer, "answer"),
     (Authenticator, "secret"),
     (InstallationKey, "value"),
+    (KeyCanary, "value"),
 }
 
 

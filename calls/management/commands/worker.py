@@ -9,6 +9,7 @@ from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
+from campaigns.models import number_hash
 from tenants import key_canary
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.db.waiting import wait_until_fine
@@ -39,9 +40,9 @@ class Command(BaseCommand):
         self._wait_until(connection.ensure_connection)
         given = options.get("wait_for_migrations")
         demand_tables(settings.WAIT_FOR_MIGRATIONS if given is None else given, self.stderr.write)
-        keys = key_canary.finding()
-        if keys.severity is not Severity.FINE:
-            self.stderr.write(keys.message)
+        for found in (key_canary.finding(), number_hash.finding()):
+            if found.severity is not Severity.FINE:
+                self.stderr.write(found.message)
         watcher = Watcher(say=self.stdout.write)
         try:
             self._wait_until(admit)

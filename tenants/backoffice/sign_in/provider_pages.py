@@ -24,10 +24,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from tenants.backoffice.sign_in.sign_in_pages import finished, first_step_done, frame, locked
+from tenants.backoffice.sign_in.sign_in_pages import PROVIDER, finished, first_step_done, frame, locked
 from tenants.client_address import client_network
 from tenants.egress.documents import NoDocument
-from tenants.sign_in import provider_users, tries
+from tenants.sign_in import provider_users, sign_in_log, tries
 from tenants.sign_in.id_tokens import Claims, Refused
 from tenants.sign_in.provider import Attempt, Provider, provider
 
@@ -101,7 +101,7 @@ def _done(request: HttpRequest, found: Provider) -> HttpResponse:
     except NoDocument as error:
         return _silent(request, error)
     except provider_users.NotLinked as error:
-        return _failed(request, str(error), UNKNOWN, subject=error.subject)
+        return _failed(request, str(error), UNKNOWN, **error.detail)
     except (Refused, IntegrityError) as error:
         return _failed(request, str(error) if isinstance(error, Refused) else "linked meanwhile")
     tries.succeeded(tries.PROVIDER, place)
@@ -111,8 +111,8 @@ def _done(request: HttpRequest, found: Provider) -> HttpResponse:
 def _signed_in(request: HttpRequest, found: Provider, claims: Claims, user: Any, to: str) -> HttpResponse:
     user.backend = BACKEND
     if found.settings.is_two_step(claims):
-        return finished(request, user, to, by_provider=True)
-    return first_step_done(request, user, to)
+        return finished(request, user, to, by=PROVIDER, second=PROVIDER)
+    return first_step_done(request, user, to, by=PROVIDER)
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -153,7 +153,7 @@ def _attempt(request: HttpRequest) -> Attempt | None:
 
 def _failed(request: HttpRequest, reason: str, sentence: str = FAILED, **detail: str) -> HttpResponse:
     logger.warning("A sign-in through the provider was refused: %s", reason)
-    provider_users.note_failure(reason, **detail)
+    sign_in_log.note_failure("", "provider_sign_in_failed", reason=reason, **detail)
     return _refused(request, sentence)
 
 

@@ -26,6 +26,7 @@ from tenants.sign_in.second_factor import has_second_factor, mark_verified, mark
 
 PENDING = "_pending_sign_in"  # in the session: whose password was right, and when
 PENDING_FOR = 300  # seconds
+PASSWORD, PROVIDER, CODE = "password", "provider", "code"  # of the first and the second step, in the audit log
 
 
 def frame(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
@@ -60,22 +61,23 @@ class SignInView(LoginView):
         return {"provider": f"Sign in with {settings.SIGN_IN_PROVIDER.name}", "provider_address": address + query}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        return first_step_done(self.request, form.get_user(), self.get_success_url())
+        return first_step_done(self.request, form.get_user(), self.get_success_url(), by=PASSWORD)
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=429 if must_wait(form) else 200)
 
 
-def first_step_done(request: HttpRequest, user: Any, to: str) -> HttpResponse:
+def first_step_done(request: HttpRequest, user: Any, to: str, *, by: str) -> HttpResponse:
     """Sign the user in, or ask for a code if the user has an authenticator app."""
     if not has_second_factor(user.pk):
-        return finished(request, user, to)
+        return finished(request, user, to, by=by)
     request.session[PENDING] = {
         "user": user.pk,
         "backend": user.backend,
         "password": user.get_session_auth_hash(),
         "at": time.time(),
         "next": to,
+        "by": by,
     }
     request.session.cycle_key()
     return redirect("two-step-code")
@@ -94,7 +96,7 @@ def code_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         del request.session[PENDING]
         user.backend = pending["backend"]
-        return finished(request, user, pending["next"], verified=True)
+        return finished(request, user, pending["next"], by=pending.get("by", PASSWORD), second=CODE)
     context = frame(request, "Two-step sign-in", form=form)
     return TemplateResponse(
         request, "trunkline/sign_in/code.html", context, status=429 if form.is_bound and must_wait(form) else 200
@@ -111,15 +113,13 @@ def _pending_user(pending: Any) -> Any:
     return user
 
 
-def finished(
-    request: HttpRequest, user: Any, to: str, *, verified: bool = False, by_provider: bool = False
-) -> HttpResponse:
-    """Sign the user in and remember the browser. `verified`: with a code; `by_provider`: with the provider's factor."""
+def finished(request: HttpRequest, user: Any, to: str, *, by: str, second: str = "") -> HttpResponse:
+    """Sign the user in and remember the browser. `by`, `second`: what was shown in the first and the second step."""
     login(request, user)
-    sign_in_log.note(user, "signed_in", two_step=verified or by_provider)
-    if verified:
+    sign_in_log.note(user, "signed_in", by=by, second=second)
+    if second == CODE:
         mark_verified(request, user.pk)
-    elif by_provider:
+    elif second == PROVIDER:
         mark_verified_by_provider(request)
     response = redirect(to)
     remember_browser(request, response, user)

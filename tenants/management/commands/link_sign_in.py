@@ -11,6 +11,7 @@ from django.db import transaction
 
 from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import ProviderIdentity
+from tenants.sign_in.id_tokens import is_subject
 from tenants.sign_in.provider_users import link, unlink
 from tenants.sign_in.sessions import end_sessions
 
@@ -23,6 +24,7 @@ class Command(RecordedCommand):
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--subject", help="the account's `sub` at the provider")
         which.add_argument("--remove", action="store_true", help="remove the user's links instead")
+        parser.add_argument("--also", action="store_true", help="besides an account that is linked to the user already")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.SIGN_IN_PROVIDER is None:
@@ -38,7 +40,17 @@ class Command(RecordedCommand):
                 end_sessions(user.pk)
                 self.stdout.write(f"{email} is not linked any more.")
                 return
-            if ProviderIdentity.objects.filter(issuer=issuer, subject=options["subject"]).exists():
-                raise CommandError("This account is linked already.")
+            self._check(user, issuer, options["subject"], also=options["also"])
             link(user, issuer, options["subject"], actor=COMMAND_LINE)
         self.stdout.write(f"{email} is linked.")
+
+    def _check(self, user: Any, issuer: str, subject: str, *, also: bool) -> None:
+        name, links = user.get_username(), ProviderIdentity.objects.filter(issuer=issuer)
+        if not is_subject(subject):
+            raise CommandError("This is not the `sub` of an account: up to 255 printable ASCII characters.")
+        if not (user.is_active and user.is_staff):
+            raise CommandError(f"{name} may not sign in: only active team members may.")
+        if links.filter(subject=subject).exists():
+            raise CommandError("This account is linked already.")
+        if not also and links.filter(user=user).exists():
+            raise CommandError(f"Another account is linked to {name}. Remove it first, or give --also.")

@@ -22,15 +22,13 @@ class Command(RecordedCommand):
         parser.add_argument(
             "--lost",
             action="store_true",
-            help="The former keys are lost, and all credentials were entered again: do not miss the keys any longer.",
+            help="The former keys are lost, and all that needs them was entered again: do not miss them any longer.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lost = options["lost"] and key_canary.fitting() == 0
-        if lost:
-            key_canary.renew()
+        missed = options["lost"] and key_canary.fitting() == 0
         counts: dict[str, int] = {}
-        complete = True
+        complete = nothing_to_miss = True
         for column in rotate_all():
             self.stdout.write(
                 f"{column.column}: {column.encrypted_anew} encrypted anew, {column.current} already current, "
@@ -38,6 +36,10 @@ class Command(RecordedCommand):
             )
             counts[column.column] = column.encrypted_anew
             complete = complete and column.done
+            nothing_to_miss = nothing_to_miss and column.nothing_to_miss
+        lost = missed and nothing_to_miss
+        if lost:
+            key_canary.renew()
         audit_log.record(
             None,
             actor=COMMAND_LINE,
@@ -45,10 +47,14 @@ class Command(RecordedCommand):
             subject="FIELD_KEYS",
             detail={"anew": counts} | ({"lost": True} if lost else {}),
         )
+        if lost:
+            self.stdout.write("Every secret that is needed is encrypted with the first key. The others are not missed.")
+            return
         if not complete:
             raise CommandError(
                 "Not every secret is encrypted with the first key. Keep the old keys. For what changed meanwhile, run "
                 "the command again. For what is undecryptable, add the key it was stored with to FIELD_KEYS, or enter "
-                "the secret anew. If that key is lost for ever, run the command with --lost afterwards."
+                "the secret anew. If that key is lost for ever, enter all secrets anew, rebuild the do-not-call list "
+                "(manage.py rebuild_do_not_call), and then run the command with --lost."
             )
         self.stdout.write("Every secret is encrypted with the first key. You can remove the others from FIELD_KEYS.")
