@@ -20,7 +20,7 @@ from calls.journal.comparing import Comparison, compare
 from campaigns.models.number_hash import begin_number_hashes
 from tenants.journal import folder as folders
 from tenants.journal.keeping import remove_old
-from tenants.journal.writer import history
+from tenants.journal.writer import history, writer
 from tenants.models import DialJournal, History, JournalFile
 
 COMMAND = "manage.py reconcile_journal"
@@ -90,7 +90,8 @@ def tidy() -> None:
 def wrong() -> str:
     """Return in a sentence why no worker may place calls, or an empty string. Changes nothing."""
     folder: Path | None = settings.DIAL_JOURNAL
-    return _sentence(compare(folder) if folder else None) or _trouble()
+    mine = writer()
+    return _sentence(compare(folder) if folder else None) or (mine.trouble if mine else "") or _trouble()
 
 
 def _look_and_present(folder: Path) -> Comparison:
