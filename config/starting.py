@@ -11,6 +11,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, get_commands
+from django.db import DatabaseError, InterfaceError
 from django.utils.module_loading import import_string
 
 from tenants.management.tables import DATABASE_SILENT, demand_tables
@@ -59,9 +60,12 @@ def begin_web() -> None:
     django.setup()
     try:
         demand_tables(settings.WAIT_FOR_MIGRATIONS, logger.warning)
+        import_string("calls.journal.standing.begin_web")()
     except CommandError as wrong:
         if wrong.returncode != DATABASE_SILENT:
             _end(str(wrong), wrong.returncode)
+    except (DatabaseError, InterfaceError):  # as when it does not answer
+        logger.exception("The dial journal could not be compared")
     import_string("config.findings.log_at_start")()  # its models can be imported only now
 
 

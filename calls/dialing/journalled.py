@@ -50,7 +50,6 @@ def _intent(call: Call, hashed: str) -> Line:
         "contact": call.contact.uuid,
         "number": hashed,
         "account": call.account.uuid,
-        "provider": call.account.provider,
         "assistant": call.assistant.uuid,
         "caller": call.phone_number.uuid,
         "attempt": call.attempt,

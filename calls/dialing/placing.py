@@ -101,12 +101,16 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
 
 
 def _journalled(claims: list[Claim]) -> list[Claim]:
-    """Write the claims into the dial journal. If that fails, nothing is sent and they are given back."""
+    """Write the claims into the dial journal. If that fails, nothing is sent and they are given back.
+
+    What cannot be given back, because the database does not answer either, is a doubt when its lease ends.
+    """
     try:
         journalled.write_intents([claim.call for claim in claims])
     except NotWritten as error:
         logger.error("%s calls are not sent: %s", len(claims), error)
-        record_all([(claim, Overslept(NOT_JOURNALLED)) for claim in claims])
+        if left := record_all([(claim, Overslept(NOT_JOURNALLED)) for claim in claims]):
+            logger.error("%s of them cannot be given back. They become unconfirmed when their leases end.", len(left))
         return []
     return claims
 

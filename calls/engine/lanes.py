@@ -22,6 +22,7 @@ from providers import outgoing
 from providers.adapters import http
 from providers.adapters.base import Reading
 from providers.adapters.errors import ProviderError
+from tenants.journal.writer import DatabaseIsOlder
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,10 @@ class PlacingLane(Lane):
         """
         try:
             found = await self._claim(account_id, limit)
+        except DatabaseIsOlder:
+            logger.exception("Nothing more is claimed")
+            self.control.stop()  # the watcher compares before it starts another process
+            return False
         except Exception:
             self._failures[account_id] += 1
             logger.exception("Account %s: its calls could not be claimed", account_id)

@@ -28,11 +28,14 @@ from calls.engine.children import STOPS, Child
 from calls.engine.lifeline import Lifeline
 from calls.engine.service import Engine
 from calls.engine.task_process import TaskProcess
+from calls.journal import standing
 from calls.models import Heartbeat
 from tenants.db import outage_log
 from tenants.egress.event_loop import new_event_loop
 
 logger = logging.getLogger(__name__)
+COMPARE = 10.0  # seconds between two looks whether the database has gone back
+TIDY = 3600.0
 Slot = tuple[str, int]  # role and slot
 ENGINE, UPKEEP = Heartbeat.Role.ENGINE, Heartbeat.Role.UPKEEP
 
@@ -95,19 +98,26 @@ class Watcher:
             slot: Child(f"engine-{slot}", partial(run_engine, self.name, slot), lifeline)
             for slot in range(settings.ENGINE_PROCESSES)
         }
+        now = time.monotonic()
+        self._compare_at, self._tidy_at = now + COMPARE, now + TIDY  # it was done for the start
         self._queue_again_at = 0.0  # no earlier is another upkeep task queued for a silent slot
 
     def run(self) -> None:
+        """Return after a signal. Raises Refused, when all has ended, if the database was restored meanwhile."""
         awake = self._handle_signals()
         gc.collect()  # what it frees now is not copied into each child
         started: list[Child] = []
+        refused: standing.Refused | None = None
         try:
             for child, start in self._starts():
                 start()
                 started.append(child)
             self.say(f"Worker {self.name} started {len(self._engines)} engine processes and a task process.")
             while not self._stopping:
-                self._look()
+                try:
+                    self._look()
+                except standing.Refused as error:
+                    refused, self._stopping = error, True
                 self._rest(awake)
             self._ask_to_stop(started)
         finally:
@@ -117,6 +127,8 @@ class Watcher:
         Heartbeat.objects.filter(worker=self.name).delete()
         tasks.empty_queue(self.name)
         self.say("The worker has stopped.")
+        if refused:
+            raise refused
 
     def _handle_signals(self) -> int:
         """Note signals, and let them write to a pipe. Return its reading end, so that `_rest` ends at once."""
@@ -152,9 +164,10 @@ class Watcher:
         self._engines[slot].start()
 
     def _look(self) -> None:
-        """Replace what has ended or is silent."""
+        """Replace what has ended or is silent. Raises Refused when no call may be placed any more."""
         try:
             close_old_connections()
+            self._compare()
             rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
             self._silence.note({(role, slot): at for role, slot, at in rows})
             for slot, child in self._engines.items():
@@ -165,8 +178,19 @@ class Watcher:
             logger.exception("The watcher cannot look after its processes", extra=outage_log.REPEATS)
             self._silence.forget()  # in an outage nobody can beat
 
+    def _compare(self) -> None:
+        """Compare the dial journal with the database, which may have been restored. Raises Refused."""
+        now = time.monotonic()
+        if now >= self._compare_at:
+            self._compare_at = now + COMPARE
+            standing.stay()
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY
+            standing.tidy()
+
     def _look_at_engine(self, slot: int, child: Child) -> None:
         if self._is_gone(child, self._silence.of((ENGINE, slot)), self.timing.silent_engine, f"Engine process {slot}"):
+            standing.stay()  # it may have ended because the database went back
             self._start_engine(slot)
 
     def _look_at_tasks(self) -> None:

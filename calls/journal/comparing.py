@@ -77,9 +77,9 @@ def _look_for_the_lost(found: Comparison) -> None:
 
 
 def _compare_files(found: Comparison, identity: Identity, whole: bool) -> None:
-    sizes = folders.sizes(found.folder, settings.DIAL_JOURNAL_DAYS)
     found.journal = DialJournal.objects.filter(uuid=identity.journal).first()
-    told = positions(found.journal)
+    told = positions(found.journal)  # first: others go on writing, and tell the database of what is written
+    sizes = folders.sizes(found.folder, settings.DIAL_JOURNAL_DAYS)
     found.short = [name for name, position in told.items() if sizes.get(name, -1) < position]
     for name, size in sizes.items():
         start = told.get(name, 0)

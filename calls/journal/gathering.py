@@ -65,13 +65,15 @@ class Forgotten:
 
 
 def gather(compared: Iterable[Comparison], days: int) -> Forgotten:
-    """Read the journals once more, whole lines only, from a little before what the database was told of."""
+    """Read the journals once more, whole lines only: what the database was not told of, and answers from before."""
     found = Forgotten()
     for each in compared:
         told = positions(each.journal)
         for name in folders.sizes(each.folder, days):
-            start = max(0, told.get(name, 0) - MARGIN)
-            for part in folders.parts(each.folder / name, start):
+            path, start = each.folder / name, told.get(name, 0)
+            for part in folders.parts(path, max(0, start - MARGIN)):
+                _take_answers(found, part.lines)
+            for part in folders.parts(path, start):
                 _take(found, part.lines)
                 each.ends[name] = max(each.ends.get(name, 0), part.end)
     found.notes.sort(key=lambda line: str(line["at"]))
@@ -87,6 +89,9 @@ def _take(found: Forgotten, lines: list[Line]) -> None:
         known = found.intents.get(intent.call)
         if known is None or known.fence <= intent.fence:
             found.intents[intent.call] = intent
+
+
+def _take_answers(found: Forgotten, lines: list[Line]) -> None:
     for line in lines:
         if line["kind"] in ("placed", "unsent", "refused"):
             key = UUID(line["call"]), int(line["fence"])

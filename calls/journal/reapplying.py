@@ -20,12 +20,14 @@ from calls.journal.persons import SOURCE, Numbers, list_number
 from calls.journal.restoring import end
 from calls.models import Call
 from calls.outcomes.transitions import lock_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from tenants.journal.lines import Line
 from tenants.models import JournalNote, Organization
 
 logger = logging.getLogger(__name__)
 REASON = "As before the backup was restored."
+AT_ONCE = 500  # numbers that are listed in one transaction
 Key = tuple[str, ...]
 Counts = Counter[str]
 
@@ -68,15 +70,22 @@ def erased_contacts(notes: Iterable[Line]) -> dict[UUID, str]:
 def stop_and_list(notes: list[Line], numbers: Mapping[UUID, Numbers]) -> Counts:
     """Do all again that needs no call restored. Return how much of each kind."""
     counts: Counts = Counter()
-    for (owner, about, *rest), line in last_of_each(notes).items():
-        organization = Organization.objects.filter(uuid=owner).first()
-        if organization is None or about == "erased":
+    last = last_of_each(notes)
+    owners = {UUID(owner) for owner, *_ in last}
+    organizations = {str(row.uuid): row for row in Organization.objects.filter(uuid__in=owners)}
+    listed: dict[tuple[str, str, str], list[str]] = {}
+    for (owner, about, *rest), line in last.items():
+        if owner not in organizations or about == "erased":
             continue
-        if about == "number":
-            counts["numbers listed again"] += _list(organization, rest[0], line, numbers)
-        else:
+        if about != "number":
             what, work = _ACTIONS[about]
-            counts[what] += work(organization, line)
+            counts[what] += work(organizations[owner], line)
+        elif line["kind"] == "listed":
+            listed.setdefault((owner, line["source"], line["until"] or ""), []).extend(rest)
+    for (owner, source, until), hashes in listed.items():
+        moment = datetime.fromisoformat(until) if until else None
+        known = numbers[UUID(owner)]
+        counts["numbers listed again"] += _list(organizations[owner], hashes, known, source, moment)
     return counts
 
 
@@ -110,12 +119,17 @@ def _end(pk: int) -> None:
     locked.call.save()
 
 
-def _list(organization: Organization, hashed: str, line: Line, numbers: Mapping[UUID, Numbers]) -> int:
-    if line["kind"] == "unlisted":
-        return 0
-    until = datetime.fromisoformat(line["until"]) if line["until"] else None
-    phone = numbers[organization.uuid].phone(hashed)
-    return list_number(organization, hashed, phone, reason=REASON, source=line["source"], until=until)
+def _list(organization: Organization, hashes: list[str], numbers: Numbers, source: str, until: datetime | None) -> int:
+    given = {hashed: numbers.phone(hashed) for hashed in hashes}
+    phones = [phone for phone in given.values() if phone]
+    count = 0
+    for start in range(0, len(phones), AT_ONCE):
+        some = phones[start : start + AT_ONCE]
+        count += entries.add_many(organization, some, reason=REASON, source=source, expires_at=until)
+    for hashed, phone in given.items():
+        if not phone:
+            count += list_number(organization, hashed, "", reason=REASON, source=source, until=until)
+    return count
 
 
 def _stop_calls(organization: Organization, line: Line) -> int:

@@ -32,6 +32,7 @@ from tenants.models import Organization
 RESTORED = f"The database was restored from a backup that is older than this call. {UNANSWERED}"
 ENDED = "The database was restored from an older backup. The call has ended since; how is not known."
 CALLED_SINCE = "Called after the backup that was restored."
+OTHER_NUMBER = "The number that was called is not known. Shown is the one that the contact has now."
 ENDED_REASON = "restored"
 
 # The results, as the table of the command names them.
@@ -93,18 +94,39 @@ def _restore_claim(call: Call, intent: Intent, answer: Answer | None, scene: Sce
     """The row is there. Give it the claim that the database forgot, and what became of it."""
     if call.placing_attempts >= intent.fence:
         return KNOWN
-    if call.status in TERMINAL:  # somebody canceled it since; that it was dialled counts all the same
-        Call.objects.filter(pk=call.pk).update(placing_attempts=intent.fence, dialed_at=intent.at)
-        record_event(call, "restored", ENGINE, RESTORED)
-        return OVER
     if answer and answer.kind == "unsent":
         Call.objects.filter(pk=call.pk).update(placing_attempts=intent.fence)
         return UNSENT
+    if call.status in TERMINAL:
+        return _restore_dial(call, intent, answer)
     if call.status == Status.QUEUED and call.recipient_id:
         Recipient.objects.filter(pk=call.recipient_id).update(attempts=F("attempts") + 1)
     last = _make_room(intent, call.organization_id, call.to_number, call.recipient_id)
     _claim(call, intent, Status.PLACING if last else Status.UNKNOWN)
     return _conclude(call, answer, scene, last) or DOUBTED
+
+
+def _restore_dial(call: Call, intent: Intent, answer: Answer | None) -> str:
+    """Somebody ended the call since, which was dialled: that counts, and the provider is asked how it went."""
+    locked = lock_call(call.pk)
+    locked.call.placing_attempts = intent.fence
+    if answer and answer.kind == "refused":
+        locked.save()
+        return REFUSED
+    locked.call.dialed_at = intent.at
+    _learn(locked.call, answer)
+    locked.call.next_read_at = timezone.now() if locked.call.provider_call_id else None
+    locked.save()
+    record_event(locked.call, "restored", ENGINE, RESTORED)
+    if call.recipient_id:
+        Recipient.objects.filter(pk=call.recipient_id).update(attempts=F("attempts") + 1)
+    return OVER
+
+
+def _learn(call: Call, answer: Answer | None) -> None:
+    """Give a call the provider's ID that the journal has, unless another call has it."""
+    if answer and answer.kind == "placed" and not with_provider_id(call.account_id, answer.provider_call_id):
+        call.provider_call_id = answer.provider_call_id
 
 
 def _claim(call: Call, intent: Intent, status: Status) -> None:
@@ -125,8 +147,7 @@ def _conclude(call: Call, answer: Answer | None, scene: Scene, last: bool) -> st
     """End a restored claim, or put it in doubt. Return the result if it is no doubt."""
     now = timezone.now()
     locked = lock_call(call.pk)
-    if answer and answer.kind == "placed" and not with_provider_id(call.account_id, answer.provider_call_id):
-        locked.call.provider_call_id = answer.provider_call_id
+    _learn(locked.call, answer)
     if not last:
         locked.call.next_read_at = now if locked.call.provider_call_id else None
         locked.save()
@@ -218,6 +239,8 @@ def _make_anew(intent: Intent, answer: Answer | None, scene: Scene) -> str:
     )
     last = _make_room(intent, owner.pk, phone, recipient.pk if recipient else None)
     _claim(call, intent, Status.PLACING if last else Status.UNKNOWN)
+    if not scene.phone:
+        record_event(call, "restored", ENGINE, OTHER_NUMBER)
     return _conclude(call, answer, scene, last) or ANEW
 
 

@@ -7,18 +7,20 @@ worker starts until every journal was compared, or declared lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet, Subquery
 
+from calls.journal import naming
 from calls.journal.comparing import Comparison, compare
 from campaigns.models.number_hash import begin_number_hashes
 from tenants.journal import folder as folders
 from tenants.journal.keeping import remove_old
-from tenants.journal.writer import history
+from tenants.journal.writer import history, writer
 from tenants.models import DialJournal, History, JournalFile
 
 COMMAND = "manage.py reconcile_journal"
@@ -32,42 +34,106 @@ class Refused(Exception):
 def admit() -> None:
     """Let the worker of this machine start, and note that its journal was compared. Raises Refused."""
     begin_number_hashes()  # a backup without their key could not be compared by numbers
-    found = look()
-    if found is not None and found.is_fine:
-        try:
-            journal = register(found)
-            present(found, journal)
-            remove_old(found.folder, journal)
-        except OSError as error:
-            raise Refused(f"The dial journal in {found.folder} cannot be written: {error.strerror}.") from error
+    folder: Path | None = settings.DIAL_JOURNAL
+    found = _look_and_present(folder) if folder else None
+    if found is not None and found.is_fine and found.journal is not None:
+        DialJournal.objects.filter(pk=found.journal.pk).exclude(trouble="").update(trouble="")
+        with _as_refusal(found.folder):
+            remove_old(found.folder, found.journal)
     if wrong := _sentence(found):
         raise Refused(wrong)
+
+
+def stay() -> None:
+    """Let a worker that runs go on. Raises Refused when the database was restored or moved meanwhile.
+
+    That a journal cannot be read or written ends no worker: claims wait until it can be.
+    """
+    folder: Path | None = settings.DIAL_JOURNAL
+    if folder is None:
+        return
+    try:
+        found = _look_and_present(folder)
+    except Refused:
+        return
+    if not found.unreadable and (wrong := _sentence(found)):
+        raise Refused(wrong)
+
+
+def introduce(folder: Path) -> None:
+    """Compare a folder, and register it if nothing is wrong. Raises ValueError with a sentence if something is."""
+    found = _look_and_present(folder)
+    if not found.is_fine:
+        raise ValueError(_sentence(found))
+
+
+def begin_web() -> None:
+    """Compare the journal of a web process that starts, so that no worker waits for a host that has none."""
+    folder: Path | None = settings.DIAL_JOURNAL
+    if folder is None:
+        return
+    with suppress(Refused):  # readiness says it
+        _look_and_present(folder)
+    tidy()
+
+
+def tidy() -> None:
+    """Delete what is older than the days that are kept. That it cannot be deleted does no harm."""
+    folder: Path | None = settings.DIAL_JOURNAL
+    with suppress(OSError, ValueError):
+        identity = folders.identity_of(folder) if folder else None
+        journal = DialJournal.objects.filter(uuid=identity.journal).first() if identity else None
+        if folder and journal:
+            remove_old(folder, journal)
 
 
 def wrong() -> str:
     """Return in a sentence why no worker may place calls, or an empty string. Changes nothing."""
     folder: Path | None = settings.DIAL_JOURNAL
-    return _sentence(compare(folder) if folder else None) or _trouble()
+    mine = writer()
+    return _sentence(compare(folder) if folder else None) or (mine.trouble if mine else "") or _trouble()
 
 
-def look() -> Comparison | None:
-    """Compare this machine's journal, and begin a new epoch if the database was restored since the last look."""
-    folder: Path | None = settings.DIAL_JOURNAL
-    found = compare(folder) if folder else None
-    with transaction.atomic():
-        begin_epoch_if_restored([found] if found else [])
+def _look_and_present(folder: Path) -> Comparison:
+    """Compare a journal, and note that it was if nothing is wrong. Raises Refused if it cannot be written."""
+    found = compare(folder)
+    with _as_refusal(folder):
+        begin_epoch_if_restored([found])
+        if found.is_fine:
+            present(found, register(found))
     return found
 
 
-def begin_epoch_if_restored(compared: Iterable[Comparison]) -> None:
+@contextmanager
+def _as_refusal(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"The dial journal in {folder} cannot be written: {error.strerror}.") from error
+
+
+def begin_epoch_if_restored(compared: Sequence[Comparison]) -> None:
     """Begin a new epoch, once for each time that the database is restored: all journals have to be compared again."""
-    known, now = _locked(), fingerprint()
-    moved = known.fingerprint not in ("", now)
-    news = [register(each, presented=known.epoch) for each in compared if each.forgotten]
-    if moved or any(journal.presented == known.epoch for journal in news):
-        known.epoch += 1
-    known.fingerprint = now
-    known.save()
+    now = fingerprint()
+    if history().fingerprint == now and not any(each.forgotten or _is_strange(each, now) for each in compared):
+        return
+    with transaction.atomic():
+        known = _locked()
+        moved = known.fingerprint not in ("", now)
+        strange = any(_is_strange(each, now) for each in compared)
+        news = [register(each, presented=known.epoch) for each in compared if each.forgotten]
+        if moved or strange or any(journal.presented == known.epoch for journal in news):
+            known.epoch += 1
+        known.fingerprint = now
+        known.save()
+
+
+def _is_strange(found: Comparison, now: str) -> bool:
+    """Return whether a folder has no journal, although the database knows others, and no server tells it from a copy.
+
+    The machine or the setting is new, and so may be the file of the database: a backup that lacks what others wrote.
+    """
+    return not now and found.identity is None and found.is_fine and DialJournal.objects.exists()
 
 
 def register(found: Comparison, presented: int = 0) -> DialJournal:
@@ -82,13 +148,16 @@ def register(found: Comparison, presented: int = 0) -> DialJournal:
 def present(found: Comparison, journal: DialJournal) -> None:
     """Note that a journal was compared and holds nothing more that the database does not know."""
     rows = JournalFile.objects.filter(journal=journal)
-    if not found.is_whole:  # declared lost: what is missing is not asked for again
+    if found.short:  # declared lost: what is missing is not asked for again
         rows.filter(name__in=found.short).delete()
+        folders.forget_told(found.folder, found.short)
     told = dict(rows.values_list("name", "position"))
     for name, end in found.ends.items():
-        if told.get(name, -1) < end:
-            JournalFile.objects.update_or_create(journal=journal, name=name, defaults={"position": end})
-    DialJournal.objects.filter(pk=journal.pk).update(presented=history().epoch, trouble="")
+        if name not in told:
+            JournalFile.objects.get_or_create(journal=journal, name=name, defaults={"position": end})
+        elif told[name] < end:  # its process may have told of more meanwhile
+            rows.filter(name=name, position__lt=end).update(position=end)
+    DialJournal.objects.filter(_not_compared(), pk=journal.pk).update(presented=history().epoch)
 
 
 def is_restored() -> bool:
@@ -97,8 +166,8 @@ def is_restored() -> bool:
 
 
 def awaited() -> list[str]:
-    """Return the hosts whose journals were not compared since the database was restored."""
-    return sorted(set(DialJournal.objects.filter(_not_compared()).values_list("host", flat=True)))
+    """Return the names of the journals that were not compared since the database was restored."""
+    return naming.names(DialJournal.objects.filter(_not_compared()))
 
 
 def ailing() -> QuerySet[DialJournal]:
@@ -127,23 +196,27 @@ def fingerprint() -> str:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), %s::regclass::oid,"
-            " has_function_privilege('pg_control_system()', 'EXECUTE')"
-            " AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')",
+            " has_function_privilege('pg_control_system()', 'EXECUTE'),"
+            " NOT pg_is_in_recovery() AND has_function_privilege('pg_current_wal_lsn()', 'EXECUTE')"
+            " AND has_function_privilege('pg_walfile_name(pg_lsn)', 'EXECUTE')",
             [table],
         )
-        database, oid, may_ask = cursor.fetchone()
-        server = ("", "")
-        if may_ask:
-            cursor.execute("SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()")
-            server = cursor.fetchone()
-    return "/".join(str(part) for part in (*server, database, oid))
+        database, oid, has_system, has_timeline = cursor.fetchone()
+        system = timeline = ""
+        if has_system:
+            cursor.execute("SELECT system_identifier FROM pg_control_system()")
+            system = cursor.fetchone()[0]
+        if has_timeline:  # the name of a file of the log begins with it; the last checkpoint may be of an older one
+            cursor.execute("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")
+            timeline = cursor.fetchone()[0]
+    return "/".join(str(part) for part in (system, timeline, database, oid))
 
 
 def _sentence(found: Comparison | None) -> str:
     """Return what a comparison means, in a sentence that says what to do."""
     if found is not None:
         if found.unreadable:
-            return f"The dial journal cannot be read: {found.unreadable}"
+            return f"The dial journal cannot be read: {found.unreadable} Put it back, or accept the loss by name."
         if found.is_other:
             return (
                 f"The dial journal in {found.folder} belongs to another database. Set DIAL_JOURNAL to another folder, "
@@ -156,10 +229,10 @@ def _sentence(found: Comparison | None) -> str:
                 f"what happened{since}. Run {COMMAND} before any worker starts."
             )
         if not found.is_whole:
-            host = found.journal.host if found.journal else ""
+            name = naming.names([found.journal])[0] if found.journal else ""
             return (
                 f"The dial journal in {found.folder} lost lines that the database knows of. Put it back, or accept the "
-                f"loss with {COMMAND} --declare-lost {host}."
+                f"loss with {COMMAND} --declare-lost {name}."
             )
     if hosts := awaited():
         return (

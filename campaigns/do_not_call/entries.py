@@ -57,8 +57,16 @@ def add(
 
 def note_listed(entry: DoNotCall) -> None:
     """Note an entry in the dial journal, new or changed."""
-    detail = {"numbers": [entry.phone_hash], "source": entry.source, "until": _moment(entry.expires_at)}
-    note(entry.organization, "listed", **detail)
+    _note_all(entry.organization, [entry])
+
+
+def _note_all(organization: Organization, listed: Iterable[DoNotCall]) -> None:
+    """Note what holds now, which is not what was asked for where a number was listed for longer before."""
+    alike: defaultdict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for entry in listed:
+        alike[entry.source, _moment(entry.expires_at)].append(entry.phone_hash)
+    for (source, until), hashes in alike.items():
+        note(organization, "listed", numbers=hashes, source=source, until=until)
 
 
 def _moment(expires_at: datetime | None) -> str | None:
@@ -143,7 +151,6 @@ def add_locked(
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
     audit_log.record_many(chain.from_iterable(changes))
     DoNotCall.objects.bulk_update(known, ["phone", "reason", "expires_at"])
-    note(organization, "listed", numbers=list(by_hash), source=source, until=_moment(expires_at))
     known_hashes = {entry.phone_hash for entry in known}
     fresh = [
         DoNotCall(
@@ -157,6 +164,7 @@ def add_locked(
         for hashed, phone in by_hash.items()
         if hashed not in known_hashes
     ]
+    _note_all(organization, [*known, *fresh])
     return len(DoNotCall.objects.bulk_create(fresh))
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +18,7 @@ import orjson
 from tenants.journal.lines import Line, decode
 
 IDENTITY = "journal.json"
+TOLD = "told"  # the folder in which each process says how much it has told the database of
 FILE = re.compile(r"(\d{4}-\d\d-\d\d)-[0-9]+-[0-9a-f]+\.jsonl")
 
 
@@ -61,13 +62,8 @@ def made_identity(folder: Path, installation: UUID) -> tuple[Identity, bool]:
     if found := identity_of(folder):
         return found, False
     made = Identity(uuid4(), installation, this_host())
-    draft = folder / f".{secrets.token_hex(8)}"
-    words = orjson.dumps({"journal": str(made.journal), "installation": str(installation), "host": made.host})
+    draft = _draft(folder, made)
     try:
-        with open(draft, "xb", opener=_private) as file:
-            file.write(words + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
         os.link(draft, folder / IDENTITY)  # two processes that begin at once agree on one
     except FileExistsError:
         pass
@@ -77,6 +73,23 @@ def made_identity(folder: Path, installation: UUID) -> tuple[Identity, bool]:
     found = identity_of(folder)
     assert found is not None  # noqa: S101
     return found, found == made
+
+
+def write_identity(folder: Path, identity: Identity) -> None:
+    """Write the identity of a folder anew where it is damaged."""
+    os.replace(_draft(folder, identity), folder / IDENTITY)
+    sync_names(folder)
+
+
+def _draft(folder: Path, identity: Identity) -> Path:
+    """Write an identity to the disk, under another name."""
+    draft = folder / f".{secrets.token_hex(8)}"
+    words = {"journal": identity.journal, "installation": identity.installation, "host": identity.host}
+    with open(draft, "xb", opener=_private) as file:
+        file.write(orjson.dumps(words) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def new_file(folder: Path, day: date) -> tuple[str, int]:
@@ -127,10 +140,40 @@ def sizes(folder: Path, days: int) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def begin_telling(folder: Path, name: str) -> int:
+    """Return a descriptor for `tell`. What is written there outlives the process, so that others can rely on it."""
+    (folder / TOLD).mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder / TOLD / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    tell(descriptor, 0)
+    return descriptor
+
+
+def tell(descriptor: int, position: int) -> None:
+    """Let the other processes know that the database was told of so many bytes of a file."""
+    os.pwrite(descriptor, b"%020d" % position, 0)
+
+
+def told(folder: Path, now: datetime | None = None) -> dict[str, int]:
+    """Return how much the processes of this folder have told the database of their files, those of two days."""
+    since, found = first_day(1, now), {}
+    with suppress(FileNotFoundError), os.scandir(folder / TOLD) as entries:
+        for entry in entries:
+            day = day_of(entry.name)
+            if day is not None and day >= since:
+                found[entry.name] = int(Path(entry.path).read_bytes() or b"0")
+    return found
+
+
+def forget_told(folder: Path, names: Iterable[str]) -> None:
+    """Forget what was told of files that are lost."""
+    for name in names:
+        (folder / TOLD / name).unlink(missing_ok=True)
+
+
 def remove_old(folder: Path, days: int) -> list[str]:
     """Delete the files from before the days that are kept. Return their names."""
     since, gone = first_day(days), []
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted((*folder.glob("*.jsonl"), *folder.glob(f"{TOLD}/*.jsonl"))):
         day = day_of(path.name)
         if day is not None and day < since:
             path.unlink(missing_ok=True)

@@ -9,19 +9,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db.models import Exists, Subquery
 from django.db.models.functions import Greatest
 
 from tenants import failpoints
 from tenants.journal import folder as folders
-from tenants.journal.keeping import remove_old
 from tenants.journal.lines import encode
 from tenants.models import DialJournal, History, JournalFile
 
@@ -33,8 +34,30 @@ class NotWritten(Exception):
     """The journal cannot be written. The message is a sentence that says why."""
 
 
+class NotCompared(Exception):
+    """The journal was not compared since the database was restored or moved: nothing may be claimed before."""
+
+
 class DatabaseIsOlder(Exception):
-    """The database knows less of the journal than this process has told it: it was restored meanwhile."""
+    """The database knows less of the journal than this host has told it: it was restored meanwhile."""
+
+
+OLDER = "The database was restored while this process ran. Start web and workers anew."
+NOT_COMPARED = "The database was restored or moved, and its dial journals were not compared since."
+
+
+@dataclass
+class _File:
+    """The file of a process for a day."""
+
+    name: str
+    day: date
+    descriptor: int
+    telling: int = -1  # descriptor of what the other processes read
+    row: int = 0  # the key of the file in the database
+    size: int = 0
+    synced: int = 0  # bytes on the disk
+    marked: int = 0  # bytes that the database was told of
 
 
 def history() -> History:
@@ -48,6 +71,16 @@ def begin_history(using: str = "default", **_: Any) -> None:
         History.objects.using(using).get_or_create(pk=1)
 
 
+def introduced_by(work: Callable[[Path], None]) -> None:
+    """Set what compares a folder that the database does not know, and registers it if nothing is wrong."""
+    global _introduce
+    _introduce = work
+
+
+def _introduce(folder: Path) -> None:
+    raise ValueError(f"The database does not know {folder}.")
+
+
 class Writer:
     """The file of this process. Threads share it; a process that is forked makes its own."""
 
@@ -55,24 +88,25 @@ class Writer:
         self.folder = folder
         self.pid = os.getpid()
         self.trouble = ""
+        self.refused = ""  # why this process writes no new file and claims nothing, until it ends
         self._lock = threading.RLock()
         self._again_at = 0.0
-        self._day: date | None = None
-        self._descriptor = -1
-        self._size = 0
-        self._row: int | None = None  # the key of the file in the database
+        self._file: _File | None = None
         self._journal: int | None = None
-        self._synced = self._marked = 0  # bytes on the disk, and bytes that the database was told of
 
     def ready(self) -> bool:
-        """Return whether the journal can be written, as far as is known. After a failure, try from time to time."""
+        """Return whether the journal can be written, as far as is known. After a failure, try from time to time.
+
+        The file is opened here, before a claim, so that `mark` has something to compare. Raises DatabaseIsOlder.
+        """
         with self._lock:
-            if not self.trouble:
-                return True
-            if time.monotonic() < self._again_at:
+            if self.trouble and not self.refused and time.monotonic() < self._again_at:
                 return False
             with suppress(NotWritten):
-                self.append([{"kind": "again"}])
+                if self.trouble or self._file is None or self._file.day != datetime.now(UTC).date():
+                    self.append([{"kind": "again"}] if self.trouble else [])
+            if self.refused:
+                raise DatabaseIsOlder(self.refused)
             return not self.trouble
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -80,83 +114,125 @@ class Writer:
         words = b"".join(map(encode, lines))
         with self._lock:
             try:
-                self._open()
-                failpoints.reach("journal.begun")
-                self._write(words)
-                os.fdatasync(self._descriptor)
-            except (OSError, ValueError, DatabaseError, InterfaceError) as error:
+                file = self._open()
+                if words:
+                    failpoints.reach("journal.begun")
+                    self._write(file, words)
+                    os.fdatasync(file.descriptor)
+            except (OSError, ValueError, DatabaseIsOlder, DatabaseError, InterfaceError) as error:
                 raise NotWritten(self._fail(error)) from error
-            self._synced = self._size
-            if self.trouble:
+            file.synced = file.size
+            if self.trouble and not self.refused:
                 self.trouble = ""
                 self._tell()
-        failpoints.reach("journal.written")
+        if words:
+            failpoints.reach("journal.written")
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Write lines without waiting for the disk. Nobody is told when that fails: they are useful, not needed."""
         words = b"".join(map(encode, lines))
         with self._lock:
-            if not words or self._descriptor < 0:
+            if not words or self._file is None:
                 return
             try:
-                self._write(words)
-            except OSError as error:
-                self._fail(error)
+                self._write(self._file, words)
+            except OSError:
+                self.close()  # what is torn is the end of its file
 
     def mark(self) -> None:
-        """Tell the database, in the caller's transaction, how much is on the disk. Raises DatabaseIsOlder."""
-        if self._row is None or self._synced == self._marked:
-            return
-        row, synced = self._row, self._synced
-        known = JournalFile.objects.filter(pk=row, position__gte=self._marked)
-        if not known.update(position=Greatest("position", synced)):  # another thread may have told it of more
-            raise DatabaseIsOlder("The database was restored while this process ran. Start the worker anew.")
+        """Tell the database, in the caller's transaction, how much is on the disk, and ask it what it knows.
 
-        def remember() -> None:
-            if self._row == row:
-                self._marked = max(self._marked, synced)
+        It has to know what each process of this host has told it, also of other files: the claims of others are as
+        much in a restored queue as this one's. Raises DatabaseIsOlder, NotCompared.
+        """
+        file = self._file
+        if self.refused:
+            raise DatabaseIsOlder(self.refused)
+        if file is None:
+            raise NotCompared("The dial journal is not open.")
+        told, synced = folders.told(self.folder), file.synced
+        mine = JournalFile.objects.filter(pk=file.row, position__gte=file.marked)
+        epoch = History.objects.values("epoch")[:1]
+        awaited = DialJournal.objects.filter(presented__lt=Subquery(epoch))  # of any host: it may know of any call
+        # Another thread may have told it of more.
+        if not mine.filter(~Exists(awaited)).update(position=Greatest("position", synced)):
+            if mine.exists() and awaited.exists():
+                raise NotCompared(NOT_COMPARED)
+            self._refuse()
+        known = JournalFile.objects.filter(journal=self._journal, name__in=told).values_list("name", "position")
+        positions = dict(known)
+        if any(positions.get(name, -1) < position for name, position in told.items()):
+            self._refuse()
+        transaction.on_commit(lambda: self._remember(file, synced))
 
-        transaction.on_commit(remember)
+    def _remember(self, file: _File, synced: int) -> None:
+        with self._lock:
+            if file is self._file and synced > file.marked:
+                file.marked = synced
+                with suppress(OSError):
+                    folders.tell(file.telling, synced)
+
+    def _refuse(self) -> NoReturn:
+        if not self.refused:
+            logger.error(OLDER)
+            self.refused = self.trouble = OLDER
+        raise DatabaseIsOlder(OLDER)
 
     def close(self) -> None:
         """Close the file. The next line opens another one."""
         with self._lock:
-            if self._descriptor >= 0 and self.pid == os.getpid():
-                with suppress(OSError):
-                    os.close(self._descriptor)
-            self._descriptor, self._day, self._row = -1, None, None
+            if self._file is not None and self.pid == os.getpid():
+                for descriptor in (self._file.descriptor, self._file.telling):
+                    if descriptor >= 0:
+                        with suppress(OSError):
+                            os.close(descriptor)
+            self._file = None
 
-    def _open(self) -> None:
+    def _open(self) -> _File:
         today = datetime.now(UTC).date()
-        if self._descriptor >= 0 and self._day == today:
-            return
+        if self._file is not None:
+            if self._file.day == today:
+                return self._file
+            self._leave(self._file)
+        if self.refused:
+            raise DatabaseIsOlder(self.refused)
+        journal = self._known_journal()
+        name, descriptor = folders.new_file(self.folder, today)
+        file = self._file = _File(name, today, descriptor)
+        file.telling = folders.begin_telling(self.folder, name)
+        self._write(file, encode({"kind": "file"}))
+        os.fdatasync(descriptor)  # so each claim tells the database of more than the one before, the first as well
+        file.synced = file.size
+        file.row = JournalFile.objects.create(journal=journal, name=name).pk
+        self._journal = journal.pk
+        return file
+
+    def _leave(self, file: _File) -> None:
+        """Tell the database where a file ends, and close it. Raises DatabaseIsOlder."""
+        known = JournalFile.objects.filter(pk=file.row, position__gte=file.marked)
+        if not known.update(position=Greatest("position", file.synced)):
+            self._refuse()
+        self._remember(file, file.synced)
         self.close()
-        known = history()
-        identity, is_new = folders.made_identity(self.folder, known.installation)
-        if identity.installation != known.installation:
+
+    def _known_journal(self) -> DialJournal:
+        """Return the row of the journal. A restored database may lack it, and is compared first. Raises ValueError."""
+        known, identity = history(), folders.identity_of(self.folder)
+        if identity and identity.installation != known.installation:
             raise ValueError(f"The journal in {self.folder} belongs to another database.")
-        journal = self._known_journal(identity, known, is_new)
-        name, self._descriptor = folders.new_file(self.folder, today)
-        self._size = self._synced = self._marked = 0
-        self._write(encode({"kind": "file", "journal": str(identity.journal), "host": identity.host}))
-        self._row = JournalFile.objects.create(journal=journal, name=name).pk
-        self._journal, self._day = journal.pk, today
-        remove_old(self.folder, journal)
+        if identity is None or not DialJournal.objects.filter(uuid=identity.journal).exists():
+            _introduce(self.folder)
+            known, identity = history(), folders.identity_of(self.folder)
+        found = DialJournal.objects.filter(uuid=identity.journal).first() if identity else None
+        if found is None or found.presented != known.epoch:
+            raise ValueError(NOT_COMPARED)
+        return found
 
-    def _known_journal(self, identity: folders.Identity, known: History, is_new: bool) -> DialJournal:
-        """Return the row of the journal, made with it. A restored database may lack it, and is compared first."""
-        if is_new:
-            given = {"host": identity.host, "folder": str(self.folder), "presented": known.epoch}
-            return DialJournal.objects.get_or_create(uuid=identity.journal, defaults=given)[0]
-        if found := DialJournal.objects.filter(uuid=identity.journal).first():
-            return found
-        raise ValueError("The database does not know it. Start a worker here, or run manage.py reconcile_journal.")
-
-    def _write(self, words: bytes) -> None:
-        written = os.write(self._descriptor, words)
+    def _write(self, file: _File, words: bytes) -> None:
+        written = os.write(file.descriptor, words)
         if written != len(words):
             raise OSError("The disk is full.")
-        self._size += written
+        file.size += written
 
     def _fail(self, error: Exception) -> str:
         """Begin another file next time, so that what is torn is the end of its file. Return the sentence."""

@@ -34,7 +34,10 @@ class Command(RecordedCommand):
             action="append",
             default=[],
             metavar="HOST",
-            help="Go on without the journal of this host. Whom it called since the backup may be called twice.",
+            help=(
+                "Go on without the journal of this host. Whom it called since the backup may be called twice. "
+                "A host with several journals: HOST:FOLDER, or the journal's ID."
+            ),
         )
         parser.add_argument("--dry-run", action="store_true", help="Say what the database forgot, and change nothing.")
 

@@ -51,7 +51,10 @@ class Command(BaseCommand):
         if settings.DIAL_JOURNAL is None:
             self.stderr.write(OFF)
         self._wait_until(watcher.prepare)
-        watcher.run()
+        try:
+            watcher.run()
+        except Refused as error:
+            raise CommandError(str(error), returncode=3) from error
 
     def _check_apart(self) -> None:
         """Run the system checks in a process of their own: they load the code of all pages, which no worker needs."""

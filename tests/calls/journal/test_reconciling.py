@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -26,7 +27,8 @@ from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
 from providers.models import PhoneNumber, ProviderAccount
-from tenants.models import AuditEntry, Organization
+from tenants.journal import writer
+from tenants.models import AuditEntry, JournalNote, Organization
 from tests.calls import support
 from tests.calls.journal import backups
 from tests.conftest import ApiClient
@@ -308,7 +310,91 @@ def test_who_was_called_and_erased_since_is_erased_again_with_the_call(
     assert (call.to_number, call.to_number_hash) == ("", number_hash("+12125550150"))
     contact = Contact.objects.get(pk=recipient.contact_id)
     assert contact.erased_at is not None
+    assert [entry.expires_at for entry in DoNotCall.objects.all()] == [None], "never again is no matter of days"
     assert "+12125550150" not in "".join(str(row) for row in DoNotCall.objects.values())
+
+
+def test_an_import_for_some_days_over_a_permanent_entry_stays_permanent(
+    running: Campaign, number: PhoneNumber, backup: Path
+) -> None:
+    standing.admit()
+    owner = running.organization
+    backups.take(backup)
+    phones = ["+12125550111", "+12125550112"]
+    entries.add(owner, phones[0], source="opt-out")
+    until = timezone.now() + timedelta(days=1)
+    entries.add_many(owner, phones, reason="", source="import", expires_at=until)
+    restored(backup)
+    listed = {row.phone_hash: (row.expires_at, row.source) for row in DoNotCall.objects.all()}
+    assert listed == {number_hash(phones[0]): (None, "opt-out"), number_hash(phones[1]): (until, "import")}
+
+
+@pytest.mark.parametrize("stop", ["cancel", "withdraw", "list"])
+def test_a_stop_after_a_call_does_not_hide_how_the_call_went(
+    stop: str, running: Campaign, recipient: Recipient, number: PhoneNumber, backup: Path
+) -> None:
+    """In the backup the call is queued, and a stop cancels what is queued."""
+    standing.admit()
+    enqueueing.feed(running.pk)
+    backups.take(backup)
+    call = place(number, Reading(CallState.DIALING, provider_call_id="p1"))
+    recording.record(call.pk, Reading(CallState.NO_ANSWER), "read")
+    Recipient.objects.update(status=Recipient.Status.WAITING)
+    if stop == "cancel":
+        campaigns.cancel(running, actor="ada")
+    elif stop == "withdraw":
+        recipient.refresh_from_db()
+        recipients.withdraw(recipient, actor="ada")
+    else:
+        entries.add(running.organization, call.to_number, source="opt-out")
+    restored(backup)
+    call.refresh_from_db()
+    recipient.refresh_from_db()
+    running.refresh_from_db()
+    assert (call.status, call.provider_call_id, call.placing_attempts) == (Status.UNCONFIRMED, "p1", 1)
+    assert call in Call.objects.due_for_read(timezone.now())
+    assert recipient.attempts == 1
+    if stop == "withdraw":
+        assert recipient.status == Recipient.Status.WITHDRAWN
+    if stop == "cancel":
+        assert running.status == Campaign.Status.CANCELED
+
+
+def test_a_call_that_somebody_canceled_before_the_reconciliation_was_dialled_all_the_same(
+    running: Campaign, recipient: Recipient, number: PhoneNumber, backup: Path
+) -> None:
+    standing.admit()
+    enqueueing.feed(running.pk)
+    backups.take(backup)
+    call = place(number, Reading(CallState.DIALING, provider_call_id="p1"))
+    backups.restore(backup)
+    staff_decisions.cancel(Call.objects.get(), "canceled", "Not wanted.")
+    call_command("reconcile_journal")
+    anew = Call.objects.get()
+    recipient.refresh_from_db()
+    assert (anew.status, anew.provider_call_id, anew.placing_attempts) == (Status.CANCELED, "p1", 1)
+    assert (anew.dialed_at, recipient.attempts) == (call.dialed_at, 1)
+    assert anew in Call.objects.due_for_read(timezone.now())
+
+
+def test_what_the_database_was_told_of_is_not_done_again_when_its_notes_are_purged(
+    running: Campaign, backup: Path, settings: Any
+) -> None:
+    """A stop of the first day that is kept, which was lifted since."""
+    days, owner = settings.DIAL_JOURNAL_DAYS, running.organization
+    noon = timezone.now().replace(hour=12)
+    with time_machine.travel(noon - timedelta(days=days, hours=2), tick=True):
+        standing.admit()
+        kill_switch.stop_all_calls(owner, actor="ada")
+    with time_machine.travel(noon - timedelta(days=days - 1), tick=True):
+        kill_switch.allow_calls(owner, actor="ada")
+    writer.forget()
+    with time_machine.travel(noon, tick=True):
+        standing.admit()
+        JournalNote.objects.all().delete()  # even so
+        call_command("reconcile_journal")
+    owner.refresh_from_db()
+    assert not owner.calls_stopped
 
 
 def test_a_reconciliation_that_was_interrupted_is_resumed(

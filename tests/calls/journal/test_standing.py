@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,6 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
-from django.utils import timezone
 
 from calls.actions import kill_switch
 from calls.dialing import placing
@@ -25,6 +26,7 @@ from campaigns.models import Campaign
 from campaigns.models.number_hash import forget_hash_key
 from tenants.journal import folder as folders
 from tenants.journal import writer
+from tenants.journal.lines import encode
 from tenants.models import AuditEntry, DialJournal, History, JournalFile, JournalNote, Organization
 from tests.calls import support
 from tests.calls.test_supervisor import database_url
@@ -59,9 +61,11 @@ def other_host(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patch:
         patch.setattr(folders, "this_host", lambda: "beta")
         own, settings.DIAL_JOURNAL = settings.DIAL_JOURNAL, tmp_path / "beta"
-        standing.admit()
+        with suppress(standing.Refused):  # on SQLite a second folder may mean that the database was moved
+            standing.admit()
         writer.forget()
         settings.DIAL_JOURNAL = own
+    standing.admit()
     return tmp_path / "beta"
 
 
@@ -129,8 +133,7 @@ def test_a_lost_journal_is_named_and_has_to_be_declared(how: str, claimed: Call,
     [path] = journal.glob("*.jsonl")
     JournalFile.objects.update(position=path.stat().st_size)
     if how == "folder":
-        for each in journal.iterdir():
-            each.unlink()
+        shutil.rmtree(journal)
     elif how == "file":
         path.unlink()
     else:
@@ -158,15 +161,40 @@ def test_the_journal_of_another_database_is_named_as_such(claimed: Call, journal
 def test_nothing_is_written_into_a_journal_that_the_database_does_not_know(claimed: Call, journal: Path) -> None:
     """A restored database may be older. What is written before the journal is compared would hide that."""
     DialJournal.objects.all().delete()
-    call = support.single(claimed.phone_number, "+12125550178")
-    assert placing.claim(call.account_id) == []
+    Call.objects.update(status=Status.QUEUED, placing_attempts=0, dialed_at=None, lease_until=None, cost_reserved=0)
+    before = sorted(journal.iterdir())
+    assert placing.claim(claimed.account_id) == []
     found = writer.writer()
     assert found is not None
-    assert "does not know it" in found.trouble
-    standing.admit()
+    assert "was restored" in found.trouble
+    assert sorted(journal.iterdir()) == before
+    call_command("reconcile_journal")
     found._again_at = 0.0
-    Call.objects.update(due_at=timezone.now())
-    assert len(placing.claim(call.account_id)) == 1
+    support.single(claimed.phone_number, "+12125550178")
+    assert len(placing.claim(claimed.account_id)) == 1
+
+
+def test_a_journal_that_no_worker_writes_is_compared_by_the_process_that_needs_it(
+    running: Campaign, journal: Path
+) -> None:
+    """As of a host with web processes alone. With a folder that was moved to it, too."""
+    kill_switch.stop_all_calls(running.organization, actor="ada")
+    assert DialJournal.objects.get().presented == 1
+    writer.forget()
+    DialJournal.objects.all().delete()
+    kill_switch.allow_calls(running.organization, actor="ada")
+    assert DialJournal.objects.get().presented == 1
+    assert [len(path.read_text().splitlines()) for path in sorted(journal.glob("*.jsonl"))] == [2, 2]
+
+
+def test_web_processes_present_their_journal_when_they_start(claimed: Call, other_host: Path, journal: Path) -> None:
+    """After a failover nothing is forgotten, and a host without a worker keeps none down."""
+    History.objects.update(epoch=7)
+    standing.begin_web()
+    assert standing.awaited() == ["beta"]
+    forget_the_last_claim()
+    standing.begin_web()
+    assert standing.awaited() == ["beta", folders.this_host()]
 
 
 def test_after_a_restore_every_host_has_to_show_its_journal(claimed: Call, other_host: Path, journal: Path) -> None:
@@ -185,7 +213,7 @@ def test_a_host_that_is_gone_is_declared_lost_by_name(claimed: Call, other_host:
     with pytest.raises(CommandError, match="beta"):
         call_command("reconcile_journal", declare_lost=["alpha"])
     call_command("reconcile_journal", declare_lost=["beta"])
-    assert not DialJournal.objects.filter(host="beta").exists()
+    assert DialJournal.objects.get(host="beta").presented == History.objects.get().epoch
     standing.admit()
 
 
@@ -199,7 +227,7 @@ def test_a_worker_whose_own_journal_knows_nothing_more_notices_another_database(
     if connection.vendor == "postgresql":
         assert standing.fingerprint().count("/") == 3
     assert "beta was not compared" in refusal()
-    assert DialJournal.objects.get(host=folders.this_host()).presented == 2
+    assert DialJournal.objects.get(host=folders.this_host()).presented == History.objects.get().epoch
 
 
 def test_without_a_journal_a_worker_says_so(settings: Any, callers: Organization) -> None:
@@ -240,3 +268,73 @@ def test_without_the_keys_of_the_database_the_command_ends_with_a_sentence(
     with pytest.raises(CommandError, match="none of FIELD_KEYS decrypts it"):
         call_command("reconcile_journal")
     assert "is older than the dial journal" in refusal()
+
+
+def test_on_sqlite_a_new_folder_may_mean_that_a_backup_was_moved(
+    claimed: Call, journal: Path, settings: Any, tmp_path: Path
+) -> None:
+    """On a new machine the folder is empty, and the file of the database tells nothing of what came after it."""
+    forget_the_last_claim()
+    settings.DIAL_JOURNAL = tmp_path / "elsewhere"
+    if connection.vendor == "postgresql":  # there the server tells
+        with transaction.atomic():
+            standing.begin_epoch_if_restored([])
+        History.objects.update(fingerprint="another")
+    for _ in range(2):
+        assert "was not compared" in refusal()
+    with pytest.raises(writer.NotCompared):
+        placing.claim(claimed.account_id)
+    call_command("reconcile_journal", journal=[journal])
+    standing.admit()
+    claimed.refresh_from_db()
+    assert claimed.status == Status.UNCONFIRMED
+
+
+def test_a_host_with_several_journals_is_named_with_the_folder(
+    claimed: Call, journal: Path, settings: Any, tmp_path: Path
+) -> None:
+    settings.DIAL_JOURNAL = tmp_path / "second"
+    with suppress(standing.Refused):
+        standing.admit()
+    History.objects.update(epoch=7)
+    host = folders.this_host()
+    both = sorted([f"{host}:{journal}", f"{host}:{tmp_path / 'second'}"])
+    assert standing.awaited() == both
+    with pytest.raises(CommandError, match=f"{host} has several dial journals. Name one: {', '.join(both)}"):
+        call_command("reconcile_journal", declare_lost=[host])
+    call_command("reconcile_journal", declare_lost=[f"{host}:{journal}"])
+    assert standing.awaited() == []
+    History.objects.update(epoch=8)
+    call_command("reconcile_journal", declare_lost=[str(DialJournal.objects.get(folder=journal).uuid)])
+    assert standing.awaited() == []
+
+
+def test_the_loss_of_a_folder_that_cannot_be_read_can_be_declared(claimed: Call, journal: Path) -> None:
+    (journal / folders.IDENTITY).write_bytes(b"{")
+    forget_the_last_claim()
+    assert "cannot be read" in refusal()
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("reconcile_journal")
+    call_command("reconcile_journal", declare_lost=[folders.this_host()])
+    standing.admit()
+    claimed.refresh_from_db()
+    assert claimed.status == Status.UNCONFIRMED, "what can still be read of it counts"
+
+
+def test_a_line_that_is_written_meanwhile_is_no_loss(
+    claimed: Call, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes write while a journal is compared, and tell the database of it."""
+    row, sizes = JournalFile.objects.get(), folders.sizes
+    path = journal / row.name
+
+    def busy(*given: Any) -> dict[str, int]:
+        found = sizes(*given)
+        with path.open("ab") as file:
+            file.write(encode({"kind": "again"}))
+        JournalFile.objects.update(position=path.stat().st_size)
+        return found
+
+    monkeypatch.setattr(folders, "sizes", busy)
+    assert standing.wrong() == ""
+    standing.admit()

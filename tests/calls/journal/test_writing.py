@@ -7,11 +7,13 @@ import json
 import os
 import stat
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import time_machine
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -20,6 +22,7 @@ from calls.actions import campaigns, erasure, kill_switch, recipients
 from calls.dialing import enqueueing, journalled, placing
 from calls.journal import standing
 from calls.models import Call, Heartbeat, Status
+from calls.outcomes import placement_results
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
 from campaigns.models.number_hash import number_hash
@@ -27,8 +30,9 @@ from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent
 from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.journal import writer
-from tenants.models import DialJournal, JournalFile, JournalNote, Organization
+from tenants.models import DialJournal, History, JournalFile, JournalNote, Organization
 from tests.calls import support
+from tests.calls.journal import backups
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -63,7 +67,7 @@ def test_a_claim_is_on_the_disk_before_it_is_returned(
     account = running.phone_numbers.get().account
     enqueueing.feed(running.pk)
     [claim] = placing.claim(account.pk)
-    assert order == ["write", "write", "sync"], "the file's first line, the batch, and one wait for the disk"
+    assert order == ["write", "sync"] * 2, "the file's first line, then the batch and one wait for the disk"
     [first, line] = lines(journal)
     assert first["kind"] == "file"
     call = claim.call
@@ -76,7 +80,6 @@ def test_a_claim_is_on_the_disk_before_it_is_returned(
         "contact": str(recipient.contact.uuid),
         "number": number_hash(call.to_number),
         "account": str(account.uuid),
-        "provider": "allomia",
         "assistant": str(call.assistant.uuid),
         "caller": str(call.phone_number.uuid),
         "attempt": 1,
@@ -84,7 +87,7 @@ def test_a_claim_is_on_the_disk_before_it_is_returned(
         "reference": call.reference,
         "address": call.callback_token,
     }
-    for path in journal.iterdir():
+    for path in (*journal.glob("*.json*"), *journal.glob("told/*")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -94,6 +97,7 @@ def test_a_claim_that_cannot_be_written_is_not_sent_and_given_back(
 ) -> None:
     call = support.single(running.phone_numbers.get(), "+12125550177")
     write = os.write
+    assert journalled.is_ready()
 
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -166,6 +170,7 @@ def test_what_became_of_a_request_is_written_without_waiting(
 
 def test_the_database_is_told_what_is_on_the_disk_with_the_next_claim(running: Campaign, journal: Path) -> None:
     number = running.phone_numbers.get()
+    assert journalled.is_ready()
     for digit in range(2):
         support.single(number, f"+1212555018{digit}")
         size = sum(path.stat().st_size for path in journal.glob("*.jsonl"))
@@ -183,6 +188,93 @@ def test_a_database_that_goes_back_under_a_worker_is_noticed(running: Campaign, 
     with pytest.raises(writer.DatabaseIsOlder):
         placing.claim(number.account_id)
     assert Call.objects.queued().count() == 1
+
+
+def restored_under(writers: list[writer.Writer], journal: Path, copy: Path) -> None:
+    """Restore a backup, and let these be the files of a process that went on meanwhile."""
+    held = writer._held.pop(journal)
+    backups.restore(copy)
+    writer._held[journal] = writers[0] if writers else held
+    Call.objects.queued().update(due_at=timezone.now(), not_after=None)
+
+
+def refuses(account: int) -> bool:
+    try:
+        placing.claim(account)
+    except writer.DatabaseIsOlder:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("who", ["claimed", "opened", "fresh", "told before"])
+def test_no_process_of_a_host_claims_once_the_database_went_back(
+    who: str, running: Campaign, journal: Path, tmp_path: Path
+) -> None:
+    """The one whose claim is forgotten, and those that claimed nothing since the backup, or nothing at all."""
+    number, copy = running.phone_numbers.get(), tmp_path / "backup"
+    standing.admit()
+    for digit in range(3):
+        support.single(number, f"+1212555018{digit}")
+    other = writer.Writer(journal)
+    if who == "opened":
+        assert other.ready()
+    if who == "told before":
+        own, writer._held[journal] = writer._held.get(journal), other
+        assert len(placing.claim(number.account_id, 1)) == 1
+        assert len(placing.claim(number.account_id, 1)) == 1
+        writer._held.pop(journal)
+        assert own is None
+    backups.take(copy)
+    assert len(placing.claim(number.account_id, 1)) == 1
+    restored_under([] if who == "claimed" else [other], journal, copy)
+    forgotten = Call.objects.queued().count()
+    assert refuses(number.account_id)
+    assert Call.objects.queued().count() == forgotten
+    tomorrow = timezone.now() + timedelta(days=1)
+    with time_machine.travel(tomorrow, tick=True):
+        entries.add(running.organization, "+12125550199", source="opt-out")  # a note opens no file, either
+        Call.objects.queued().update(due_at=timezone.now(), not_after=None)
+        assert refuses(number.account_id), "until the process ends"
+    assert JournalFile.objects.filter(name__gte=f"{tomorrow:%F}").count() == 0
+    with pytest.raises(standing.Refused):
+        standing.stay()
+
+
+def test_a_file_that_is_left_at_midnight_is_told_of_to_its_end(running: Campaign, journal: Path) -> None:
+    number = running.phone_numbers.get()
+    call = support.single(number, "+12125550181")
+    assert len(placing.claim(call.account_id)) == 1
+    [path] = journal.glob("*.jsonl")
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=True):
+        assert journalled.is_ready()
+        assert JournalFile.objects.get(name=path.name).position == path.stat().st_size
+        assert JournalFile.objects.count() == 2
+
+
+def test_nothing_is_claimed_while_a_journal_has_to_be_compared(running: Campaign, journal: Path) -> None:
+    number = running.phone_numbers.get()
+    support.single(number, "+12125550181")
+    assert journalled.is_ready()
+    History.objects.update(epoch=2)
+    with pytest.raises(writer.NotCompared):
+        placing.claim(number.account_id)
+    standing.stay()
+    assert len(placing.claim(number.account_id)) == 1, "it was, and nothing was forgotten"
+
+
+def test_the_log_says_what_becomes_of_calls_that_cannot_be_given_back(
+    running: Campaign, journal: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = support.single(running.phone_numbers.get(), "+12125550177")
+    assert journalled.is_ready()
+
+    def unreadable(*_: Any) -> Any:
+        raise UndecryptableSecret
+
+    monkeypatch.setattr(journalled, "number_hashes", unreadable)
+    monkeypatch.setattr(placement_results, "record_all", lambda placements, now: list(placements))
+    assert placing.claim(call.account_id) == []
+    assert "1 of them cannot be given back. They become unconfirmed when their leases end." in caplog.text
 
 
 def test_what_forbids_calls_is_written_when_it_is_committed(
@@ -226,16 +318,16 @@ def test_old_files_and_notes_are_deleted(running: Campaign, journal: Path, setti
         (journal / name).write_bytes(path.read_bytes())
         JournalFile.objects.create(journal=row, name=name, position=path.stat().st_size)
     JournalNote.objects.create(at=timezone.now() - timedelta(days=36))
-    DialJournal.objects.create(
-        uuid=row.uuid.__class__(int=1), host="gone", created_at=timezone.now() - timedelta(days=99)
-    )
     writer.forget()
-    standing.admit()
+    JournalNote.objects.create(at=datetime.combine(today - timedelta(days=35), time(0, 1), UTC))  # its line is kept
+    other = DialJournal.objects.create(uuid=uuid4(), host="beta", presented=1)
+    JournalFile.objects.create(journal=other, name=f"{today - timedelta(days=60)}-1-00.jsonl", position=1)
+    standing.tidy()
     kept = {path.name, f"{today - timedelta(days=35)}{path.name[10:]}"}
     assert {found.name for found in journal.glob("*.jsonl")} == kept
-    assert set(JournalFile.objects.values_list("name", flat=True)) == kept
-    assert JournalNote.objects.count() == 1
-    assert DialJournal.objects.get() == row
+    assert set(row.files.values_list("name", flat=True)) == kept
+    assert JournalNote.objects.count() == 2
+    assert other.files.count() == 1, "its host may keep files for longer"
 
 
 def test_a_process_that_is_forked_writes_a_file_of_its_own(running: Campaign, journal: Path) -> None:
