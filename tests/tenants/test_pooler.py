@@ -20,6 +20,7 @@ from django.test import Client
 from config import findings
 from tenants.db.postgresql import base, pooled
 from tenants.db.postgresql.refusal import SET_DATABASE_POOLER, PoolerFound
+from tenants.findings import Finding
 from tests.pgbouncer import throwaway_pooler
 from tests.postgresql import Unavailable
 from tests.suite import ROOT, environment
@@ -159,7 +160,7 @@ def test_a_pooler_that_the_settings_do_not_name_is_refused_with_a_sentence(
 
 
 def test_readiness_names_a_pooler(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(*_: Any) -> None:
+    def found() -> Finding:
         raise PoolerFound()
 
     checks = [replace(check, run=found) if check.name == "database" else check for check in findings.CHECKS]
