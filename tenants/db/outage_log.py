@@ -79,7 +79,7 @@ def note_success(**_: Any) -> None:
     now = time.monotonic()
     for outage, state in _now.copy().items():
         quiet = QUIET if outage is Outage.GONE else LONG_QUIET
-        if now - state.failed_at > quiet and _now.pop(outage, None):  # another thread may have told of it
+        if now - state.failed_at > quiet and _now.pop(outage, False):  # another thread may have told of it
             logger.warning("Over after %.0f s: %s", state.failed_at - state.began, outage.log)
 
 
