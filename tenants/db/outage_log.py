@@ -20,7 +20,7 @@ _TASK_QUEUE = "django-q"  # its loops log every try
 MINUTE = 60.0
 QUIET = 15.0  # seconds without a failure, and then a success, end an outage: no step waits longer for its next turn
 # Seconds without a failure that end any other outage: a success shows that the database answers, not that it can write.
-LONG_QUIET = 180.0
+LONG_QUIET = 120.0
 
 
 @dataclass

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 
+from config import findings
 from tenants.db.postgresql import base, pooled
 from tenants.db.postgresql.refusal import SET_DATABASE_POOLER, PoolerFound
 from tests.pgbouncer import throwaway_pooler
@@ -160,7 +162,8 @@ def test_readiness_names_a_pooler(client: Client, monkeypatch: pytest.MonkeyPatc
     def found(*_: Any) -> None:
         raise PoolerFound()
 
-    monkeypatch.setattr("config.operations._database", found)
+    checks = [replace(check, run=found) if check.name == "database" else check for check in findings.CHECKS]
+    monkeypatch.setattr(findings, "CHECKS", checks)
     answer = client.get("/readyz")
     assert json.loads(answer.content)["database"] == {"ok": False, "message": SET_DATABASE_POOLER}
 
