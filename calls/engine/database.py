@@ -21,7 +21,7 @@ T = TypeVar("T")
 # The plan of a foreign key's check lives as long as the connection. One made while a table was nearly empty reads the
 # table whole, for each row, until the next ANALYZE: in the first minutes of a day, a call would cost twice as much. And
 # compiling a plan takes longer than any statement of the engine.
-BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
+BY_INDEX: dict[str, object] = {"enable_seqscan": "off", "jit": "off"}
 CLOSE_WITHIN = 5.0
 
 
@@ -41,7 +41,7 @@ class Database:
 
     def _set_options(self) -> None:
         """Give this thread's connection its limits and plans. It is not open yet; each reconnect keeps them."""
-        limits = {name: seconds * 1000 for name, seconds in self._limits.items() if seconds}
+        limits: dict[str, object] = {name: seconds * 1000 for name, seconds in self._limits.items() if seconds}
         if connection.vendor == "postgresql":
             connection.settings_dict = with_options(connection.settings_dict, BY_INDEX | limits)
 

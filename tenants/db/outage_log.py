@@ -20,7 +20,7 @@ _TASK_QUEUE = "django-q"  # its loops log every try
 MINUTE = 60.0
 QUIET = 15.0  # seconds without a failure, and then a success, end an outage: no step waits longer for its next turn
 # Seconds without a failure that end any other outage: a success shows that the database answers, not that it can write.
-LONG_QUIET = 180.0
+LONG_QUIET = 120.0
 
 
 @dataclass
@@ -79,7 +79,7 @@ def note_success(**_: Any) -> None:
     now = time.monotonic()
     for outage, state in _now.copy().items():
         quiet = QUIET if outage is Outage.GONE else LONG_QUIET
-        if now - state.failed_at > quiet and _now.pop(outage, None):  # another thread may have told of it
+        if now - state.failed_at > quiet and _now.pop(outage, False):  # another thread may have told of it
             logger.warning("Over after %.0f s: %s", state.failed_at - state.began, outage.log)
 
 

@@ -54,8 +54,12 @@ class Guard:
         """
         if not self._policy.admits_scheme(scheme, host, port):
             raise Refused(NOT_SECURE)
-        if is_address(host) and not self._policy.admits(host.strip("[]"), named=self._policy.names(host, port)):
-            raise Refused(NOT_PUBLIC)
+        if is_address(host):
+            address, named = host.strip("[]"), self._policy.names(host, port)
+            if not self._policy.admits(address, named=named):
+                raise Refused(NOT_PUBLIC)
+            if named:  # aiohttp looks no address up
+                self._named.add((address, port))
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """Return a connected socket. Raise Refused, another OSError or UnicodeError."""

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 def worker(before: Callable[[], None] | None = None) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Run production's command. Yield the process and its lines, which go through a pipe and need no disk."""
     extra = {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
+    extra["ENGINE_PROCESSES"] = "1"
     process = subprocess.Popen(
         [sys.executable, "manage.py", "worker"],
         cwd=settings.BASE_DIR,
