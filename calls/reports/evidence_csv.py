@@ -70,7 +70,7 @@ def lines(organizations: Sequence[int], phone: str) -> Iterator[str]:
 
 
 def known_in(organizations: Sequence[int], phone: str) -> list[int]:
-    """Return the keys of the organizations with a call to the number, a contact who has it, or an entry of their list."""
+    """Return the keys of organizations with a call to the number, a contact who has it, or an entry of their list."""
     forms = (phone, *old_forms(phone))
     hashes = list(number_hashes(forms))
     homes = [
