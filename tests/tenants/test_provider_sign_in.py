@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -24,9 +25,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from config import environment
+from config import environment, findings
 from tenants.backoffice.sign_in import provider_pages as pages
 from tenants.egress.policy import Origin
+from tenants.findings import Finding, Severity
 from tenants.models import (
     ApiKey,
     AuditEntry,
@@ -604,6 +606,17 @@ def test_roles_come_from_the_claim_and_go_with_it(
     oidc.account |= {"realm_access": {"roles": ["callers"]}, "_claim_names": {"realm_access.roles": "src1"}}
     come_back(Client())
     assert set(Membership.objects.filter(user=user).values_list("organization", flat=True)) == {other.pk}, "elsewhere"
+
+
+def test_a_role_in_an_organization_that_does_not_exist_is_told(
+    oidc: OidcProvider, settings: Any, organization: Organization
+) -> None:
+    assert findings.found(["sign_in"])["sign_in"] == Finding()
+    use(settings, roles_claim="groups", roles=(GivenRole("a", organization.uuid, "admin"),))
+    assert findings.found(["sign_in"])["sign_in"] == Finding()
+    use(settings, roles=(*settings.SIGN_IN_PROVIDER.roles, GivenRole("b", UUID(HOME), "viewer")))
+    found = findings.found(["sign_in"])["sign_in"]
+    assert found.severity is Severity.WARNING and HOME in found.message and str(organization.uuid) not in found.message
 
 
 def test_the_provider_never_takes_the_last_admin(oidc: OidcProvider, settings: Any, organization: Organization) -> None:
