@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import secrets
 import select
 import signal
 import socket
@@ -87,7 +88,8 @@ class Watcher:
         say: Callable[[str], object] = print,
         timing: WatcherTiming = WATCHER_TIMING,
     ) -> None:
-        self.name = name or f"trunkline-{socket.gethostname()}-{os.getpid()}"[:100]
+        # Containers may share a host name and a process number; two workers must not share slots.
+        self.name = name or f"trunkline-{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.say = say
         self.timing = timing
         self._stopping = False

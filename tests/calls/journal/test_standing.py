@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from calls.actions import kill_switch
 from calls.dialing import placing
@@ -29,7 +31,8 @@ from tenants.journal import writer
 from tenants.journal.lines import encode
 from tenants.models import AuditEntry, DialJournal, History, JournalFile, JournalNote, Organization
 from tests.calls import support
-from tests.calls.test_supervisor import database_url
+from tests.calls.test_supervisor import beating, database_url, worker
+from tests.waiting import PATIENCE, eventually
 
 
 def refusal() -> str:
@@ -338,3 +341,18 @@ def test_a_line_that_is_written_meanwhile_is_no_loss(
     monkeypatch.setattr(folders, "sizes", busy)
     assert standing.wrong() == ""
     standing.admit()
+
+
+@pytest.mark.slow
+def test_a_worker_that_runs_ends_when_its_database_goes_back(
+    claimed: Call, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIAL_JOURNAL", str(journal))
+    log = tmp_path / "log"
+    with worker(log) as process:
+        eventually(beating, "the worker does not start")
+        Call.objects.update(due_at=timezone.now() + timedelta(hours=1))
+        forget_the_last_claim()
+        assert process.wait(PATIENCE) == 3
+    assert "The database is older than the dial journal" in log.read_text()
+    assert not Heartbeat.objects.exists()
