@@ -102,7 +102,9 @@ def _give_role(user: Any, organization: Organization, role: str | None) -> None:
     if is_last_admin:
         _record(organization, "last_admin_kept", {"object": organization.name, user.get_username(): role or "removed"})
         return
-    if membership and role is None:
+    if role is None:
+        if membership is None:  # removed meanwhile
+            return
         members.remove(membership, actor=THE_PROVIDER, keys=members.Keys.LEAVE)
     else:
         Membership.objects.update_or_create(user=user, organization=organization, defaults={"role": role})
