@@ -151,11 +151,12 @@ def present(found: Comparison, journal: DialJournal) -> None:
     if found.short:  # declared lost: what is missing is not asked for again
         rows.filter(name__in=found.short).delete()
         folders.forget_told(found.folder, found.short)
-    told = dict(rows.values_list("name", "position"))
+    known, told = dict(rows.values_list("name", "position")), folders.told(found.folder)
     for name, end in found.ends.items():
-        if name not in told:
+        if name not in known:
             JournalFile.objects.get_or_create(journal=journal, name=name, defaults={"position": end})
-        elif told[name] < end:  # its process may have told of more meanwhile
+        elif known[name] < end and known[name] < told.get(name, end):
+            # Not of a process that may run: each of its claims has to tell the database of more than the one before.
             rows.filter(name=name, position__lt=end).update(position=end)
     DialJournal.objects.filter(_not_compared(), pk=journal.pk).update(presented=history().epoch)
 

@@ -71,14 +71,17 @@ def begin_history(using: str = "default", **_: Any) -> None:
         History.objects.using(using).get_or_create(pk=1)
 
 
+def _unknown(folder: Path) -> None:
+    raise ValueError(f"The database does not know {folder}.")
+
+
+_introduce: Callable[[Path], None] = _unknown
+
+
 def introduced_by(work: Callable[[Path], None]) -> None:
     """Set what compares a folder that the database does not know, and registers it if nothing is wrong."""
     global _introduce
     _introduce = work
-
-
-def _introduce(folder: Path) -> None:
-    raise ValueError(f"The database does not know {folder}.")
 
 
 class Writer:
