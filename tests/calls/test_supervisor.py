@@ -93,7 +93,7 @@ def test_a_worker_starts_only_if_the_system_checks_pass(callers: Organization) -
         env=environment(
             DEBUG="false",
             TRUNKLINE_FAILPOINT="placed:kill",
-            SECRET_KEY="k" * 50,
+            SECRET_KEY="4f-Kq8_zR2vXw7-Tb1mNc6yHs9pLd3gJa5eUu0iOo",
             FIELD_KEYS=",".join(settings.FIELD_KEYS),
             ALLOWED_HOSTS="127.0.0.1",
         ),
