@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -59,6 +59,23 @@ GIGABYTE = 10**9
 FULL, NEARLY_FULL, PLENTY, NEARLY = 0.1 * GIGABYTE, 1 * GIGABYTE, 20 * GIGABYTE, 0.05
 
 
+class Look:
+    """What several checks of one look need, each asked once."""
+
+    @cached_property
+    def newest_beat(self) -> datetime | None:
+        return figures.newest_beat()
+
+    @cached_property
+    def clocks(self) -> tuple[datetime, datetime | None, datetime]:
+        """Our clock before, the database's (None with SQLite, which has ours), and ours after a trivial question."""
+        asked = timezone.now()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT NULL")
+            (theirs,) = cursor.fetchone()
+        return asked, theirs, timezone.now()
+
+
 @dataclass(frozen=True)
 class Check:
     """`title` and `fine`: the row on the page, and what it says while nothing is wrong."""
@@ -66,13 +83,14 @@ class Check:
     name: str
     title: str
     fine: str
-    run: Callable[[], Finding]
+    run: Callable[[Look], Finding]
     asks_database: bool = True
 
 
 def found(names: Collection[str] | None = None) -> dict[str, Finding]:
     """Run every check, or those named. While the database does not answer, nothing else asks it: each would wait."""
     results: dict[str, Finding] = {}
+    look = Look()
     for check in CHECKS:
         if names is not None and check.name not in names:
             continue
@@ -81,7 +99,7 @@ def found(names: Collection[str] | None = None) -> dict[str, Finding]:
             results[check.name] = fault(f"{UNKNOWN} while the database does not answer.")
             continue
         try:
-            results[check.name] = check.run()
+            results[check.name] = check.run(look)
         except PoolerFound as error:
             results[check.name] = fault(str(error))
         except (DatabaseError, InterfaceError) as error:
@@ -100,10 +118,9 @@ def log_at_start() -> None:
             logger.log(level, "%s: %s", TITLES[name], finding.message)
 
 
-def database() -> Finding:
+def database(look: Look) -> Finding:
     begun = time.perf_counter()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    _ = look.clocks
     return slowness(time.perf_counter() - begun)
 
 
@@ -119,10 +136,10 @@ def migrations() -> Finding:
     return fault(schema.what_is_wrong())
 
 
-def worker() -> Finding:
-    age = figures.newest_beat_age()
-    if age is None:
+def worker(look: Look) -> Finding:
+    if look.newest_beat is None:
         return fault("No worker has a heartbeat. Run manage.py worker.")
+    age = (timezone.now() - look.newest_beat).total_seconds()
     if age > CLUSTER_TIMING.watcher:
         return fault(f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs.")
     return Finding()
@@ -157,15 +174,12 @@ def lateness(ages: dict[str, timedelta]) -> Finding:
     )
 
 
-def clock() -> Finding:
-    """Compare this machine's clock with the database's. With SQLite both are the same."""
-    newest = figures.newest_beat()
-    ahead = (newest - timezone.now()).total_seconds() if newest else 0.0
+def clock(look: Look) -> Finding:
+    """Compare this machine's clock with the database's and with the workers'."""
+    ahead = (look.newest_beat - timezone.now()).total_seconds() if look.newest_beat else 0.0
     if ahead > CLOCK_OFF:
         return warning(f"The clock of a worker is {ahead:.0f} seconds ahead of this machine's. Set both by NTP.")
-    asked = timezone.now()
-    theirs = _database_clock()
-    return skew(asked, theirs, timezone.now())
+    return skew(*look.clocks)
 
 
 def skew(asked: datetime, theirs: datetime | None, answered: datetime) -> Finding:
@@ -181,15 +195,6 @@ def skew(asked: datetime, theirs: datetime | None, answered: datetime) -> Findin
         "leases go by them."
     )
     return fault(sentence) if off >= CLOCK_WRONG else warning(sentence)
-
-
-def _database_clock() -> datetime | None:
-    if connection.vendor != "postgresql":
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        moment: datetime = cursor.fetchone()[0]
-        return moment
 
 
 def disk() -> Finding:
@@ -276,17 +281,17 @@ def _duration(age: timedelta) -> str:
 
 CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
-    Check("migrations", "Tables", "They are those of this version.", migrations),
-    Check("field_keys", "Encryption keys", "They fit this database.", key_canary.finding),
-    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", number_hash.finding),
+    Check("migrations", "Tables", "They are those of this version.", lambda _: migrations()),
+    Check("field_keys", "Encryption keys", "They fit this database.", lambda _: key_canary.finding()),
+    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", lambda _: number_hash.finding()),
     Check("worker", "Worker", "It runs.", worker),
-    Check("queues", "Work that is due", "None of it is late.", queues),
+    Check("queues", "Work that is due", "None of it is late.", lambda _: queues()),
     Check("clock", "Clock", "It agrees with the database's.", clock),
-    Check("disk", "Disk", "It has room.", disk, asks_database=False),
-    Check("storage", "Uploads", "Files can be stored.", storage, asks_database=False),
-    Check("dial_journal", "Dial journal", "It agrees with the database.", journal),
-    Check("static", "Static files", "They are those of this version.", static, asks_database=False),
-    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", roles_of_nobody),
-    Check("settings", "Settings", "All names are known.", given, asks_database=False),
+    Check("disk", "Disk", "It has room.", lambda _: disk(), asks_database=False),
+    Check("storage", "Uploads", "Files can be stored.", lambda _: storage(), asks_database=False),
+    Check("dial_journal", "Dial journal", "It agrees with the database.", lambda _: journal()),
+    Check("static", "Static files", "They are those of this version.", lambda _: static(), asks_database=False),
+    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", lambda _: roles_of_nobody()),
+    Check("settings", "Settings", "All names are known.", lambda _: given(), asks_database=False),
 )
 TITLES = {check.name: check.title for check in CHECKS}

@@ -178,7 +178,7 @@ def test_a_disk_without_room_for_the_dial_journal_is_told(
 def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def broken() -> Finding:
+    def broken(_: findings.Look) -> Finding:
         asked.append(1)
         raise OperationalError("secret words of the server")
 

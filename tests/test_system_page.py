@@ -101,7 +101,7 @@ def test_every_fault_is_a_sentence(
 def test_without_tables_the_rest_is_unknown_and_the_page_is_still_a_page(
     worker: Heartbeat, root: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> Finding:
+    def broken(_: findings.Look) -> Finding:
         raise DatabaseError("secret words of the server")
 
     MigrationRecorder(connection).record_unapplied("calls", "0001_initial")
