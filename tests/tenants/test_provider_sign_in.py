@@ -637,23 +637,6 @@ def test_the_provider_never_takes_the_last_admin(oidc: OidcProvider, settings: A
     assert mine.role == "operator"
 
 
-@pytest.mark.parametrize(("claim", "named"), [("groups", "groups"), ("a.groups", "a"), ("a.groups", "a.groups")])
-def test_roles_that_are_not_in_the_token_refuse_the_sign_in_and_take_nothing_away(
-    claim: str, named: str, oidc: OidcProvider, settings: Any, organization: Organization
-) -> None:
-    """Of a user with many groups, Entra names where to ask for them instead."""
-    user = a_user()
-    Membership.objects.create(user=user, organization=organization, role="admin")
-    use(settings, roles_claim=claim, roles=(GivenRole("a", organization.uuid, "viewer"),))
-    oidc.account |= {"_claim_names": {named: "src1"}, "_claim_sources": {"src1": {"endpoint": "https://id.example"}}}
-    assert refused(come_back(Client()), pages.FAILED)
-    assert AuditEntry.objects.latest("pk").detail["reason"] == "roles are not in the token"
-    assert Membership.objects.get(user=user).role == "admin" and not ProviderIdentity.objects.exists()
-    oidc.account["_claim_names"] = {"photos": "src1"}
-    assert come_back(Client()).status_code == 302
-    assert not Membership.objects.filter(user=user).exists(), "a claim that is missing gives no role"
-
-
 def test_keys_of_a_member_end_with_the_role(oidc: OidcProvider, settings: Any, organization: Organization) -> None:
     user = a_user()
     use(settings, roles_claim="https://acme.example/groups", roles=(GivenRole("a", organization.uuid, "admin"),))
