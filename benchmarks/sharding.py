@@ -8,6 +8,7 @@ every unique index and in every foreign key between such tables. docs/scaling.md
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ OURS = ("tenants", "providers", "campaigns", "calls")
 
 
 def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     sys.stdout.write("\n".join(report()) + "\n")
     return 0

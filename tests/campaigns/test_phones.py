@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from campaigns import phones
 from campaigns.models import InstallationKey, number_hash
 from campaigns.phones import NotCallable, facts, normalise
+from tenants.db import append_only
+from tests.conftest import unguard_the_audit_log
 
 HOME = {"FR", "GB", "US", "CA", "DE", "IT"}
 
@@ -201,8 +203,10 @@ def test_a_key_of_a_rolled_back_transaction_is_forgotten() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_emptied_database_has_another_key() -> None:
     before = number_hash.number_hash("+33123456789")
+    unguard_the_audit_log()  # it refuses to be emptied
     call_command("flush", interactive=False, verbosity=0)
     assert number_hash.number_hash("+33123456789") != before
+    append_only.install()
 
 
 @pytest.mark.django_db(transaction=True)

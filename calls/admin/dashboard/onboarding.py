@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from calls.models import Call
 from campaigns.models import Campaign, ContactList, ContactListMember
 from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -58,7 +59,7 @@ def first_steps(reach: Reach, mine: list[int]) -> dict[str, Any] | None:
         for number, (_, title, detail, url) in enumerate(STEPS)
     ]
     sandbox = _sandbox(reach) if may_change and settings.ALLOW_LOOPBACK_URLS else None
-    return {"steps": steps, "sandbox": sandbox}
+    return {"steps": steps, "sandbox": sandbox, "has_calls": "calls" in existing}
 
 
 def _existing(mine: list[int]) -> set[str]:
@@ -68,6 +69,7 @@ def _existing(mine: list[int]) -> set[str]:
         "assistants": Assistant,
         "numbers": PhoneNumber,
         "campaigns": Campaign,
+        "calls": Call,
     }
     members = ContactListMember.objects.filter(contact_list=OuterRef("pk"))
     filled = ContactList.objects.filter(Exists(members), organization=OuterRef("pk"))

@@ -90,7 +90,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "attention": attention.items_of(mine, unconfirmed, attention.new_alerts(mine), now),
         "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
         "onboarding": onboarding,
-        "figures": onboarding is None or calls.order_by().exists(),  # a new installation has none
+        "figures": onboarding is None or onboarding["has_calls"],  # a new installation has none
         "no_worker": any(live.values()) and not runs,
         "journal": journal if reach.superuser or not journal else OPERATORS,
     }
