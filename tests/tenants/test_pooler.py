@@ -160,7 +160,7 @@ def test_a_pooler_that_the_settings_do_not_name_is_refused_with_a_sentence(
 
 
 def test_readiness_names_a_pooler(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def found() -> Finding:
+    def found(_: findings.Look) -> Finding:
         raise PoolerFound()
 
     checks = [replace(check, run=found) if check.name == "database" else check for check in findings.CHECKS]
