@@ -1,6 +1,7 @@
 """How gunicorn serves the web process. It reads this file by itself when it is started in this directory."""
 
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -25,7 +26,16 @@ def on_starting(server: Any) -> None:
     child = os.fork()
     if child == 0:
         _check()
+
+    def end(number: int, _: Any) -> None:
+        """Stop at once while it waits for tables: gunicorn handles signals only later."""
+        os.kill(child, signal.SIGKILL)
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for number, handler in before.items():
+        signal.signal(number, handler)
     if status:
         sys.exit(status)
 

@@ -7,13 +7,13 @@ sent. Large bodies and answers wait in temporary files. A client that moves almo
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import resource
 import time
 from functools import partial
 from typing import Any
 
+from django.utils.module_loading import import_string
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -81,15 +81,13 @@ class Channel(HTTPChannel):
 
 
 def client_network(address: Any) -> str | None:
-    """Return the client's network, a /64 in IPv6. None for one that is not public: a proxy sends for many clients."""
-    try:
-        found = ipaddress.ip_address(str(address[0]).partition("%")[0])
-    except (ValueError, IndexError, TypeError):
-        return None  # a Unix socket
-    found = getattr(found, "ipv4_mapped", None) or found
-    if not found.is_global:
-        return None
-    return str(ipaddress.ip_network((found, 64 if found.version == 6 else 32), strict=False))
+    """Return the network of whoever connects, as all limits count clients. None for a proxy and for a Unix socket.
+
+    What knows the trusted proxies is loaded where requests are answered, and not in the process that only starts them.
+    """
+    host = address[0] if isinstance(address, tuple) and address else ""
+    found: str | None = import_string("tenants.client_address.network_of_peer")(str(host))
+    return found
 
 
 class Paced:

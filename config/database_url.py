@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl
+from urllib.parse import SplitResult, parse_qsl, quote
 
 from psycopg import pq
 
-from config.setting_types import Type, Wrong, decoded, host_name, split
+from config.setting_types import MASK, Type, Wrong, decoded, host_name, split
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY = ":memory:"
@@ -112,12 +112,13 @@ def _options(given: dict[str, str]) -> dict[str, str]:
 
 def _show(database: Database) -> str:
     if database.kind == "sqlite":
-        return f"sqlite:///{database.name}"
-    sign_in = f"{database.user}{':••••' if database.password else ''}@" if database.user else ""
-    host = f"[{database.host}]" if ":" in database.host else database.host.replace("/", "%2F")
-    kept = "&".join(f"{name}={'••••' if 'password' in name else value}" for name, value in database.options.items())
+        return f"sqlite:///{quote(database.name, '/:')}"
+    sign_in = f"{quote(database.user, '')}{f':{MASK}' if database.password else ''}@" if database.user else ""
+    host = f"[{database.host}]" if ":" in database.host else quote(database.host, "")
+    options = {name: MASK if "password" in name else quote(value, "") for name, value in database.options.items()}
+    kept = "&".join(f"{name}={value}" for name, value in options.items())
     port = f":{database.port}" if database.port else ""
-    return f"postgresql://{sign_in}{host}{port}/{database.name}{'?' if kept else ''}{kept}"
+    return f"postgresql://{sign_in}{host}{port}/{quote(database.name, '')}{'?' if kept else ''}{kept}"
 
 
 DATABASE_URL = Type("`postgresql://user:password@host/name` or `sqlite:///file`", _read, _show)

@@ -15,13 +15,12 @@ from django.core.exceptions import ImproperlyConfigured
 from config import setting_types as types
 from config.database_url import DATABASE_URL, Database
 from config.mail_url import EMAIL_URL, Mail
-from config.setting_types import BaseUrl, Network, Setting, Wrong, plain, setting
-from config.sign_in_provider import NOT_GIVEN, SignInProvider, contradictions
+from config.setting_types import MASK, BaseUrl, Network, Setting, Wrong, plain, setting
+from config.sign_in_provider import SignInProvider, contradictions
 from tenants.egress.policy import Origin, Policy
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
-MASK = "••••"
 
 
 @dataclass(frozen=True, repr=False)  # no error page shows the secrets
@@ -70,7 +69,7 @@ class Environment(SignInProvider):
     allow_public_debug: bool = setting(
         types.BOOLEAN, "false", "needed for `DEBUG` with a public `PUBLIC_BASE_URL`: error pages show data to everyone"
     )
-    engine_processes: int = setting(
+    engine_processes: int | None = setting(
         types.whole(1, 32),
         "",
         "how many engine processes one worker has. Its old name, `ENGINE_SLICES`, still works",
@@ -156,6 +155,8 @@ class Environment(SignInProvider):
             )
         if not self.hosts:
             found.append("Neither ALLOWED_HOSTS nor PUBLIC_BASE_URL is set: every page is answered 400.")
+        if self.oidc_client_id and not self.oidc_issuer:
+            found.append("OIDC_CLIENT_ID has no effect without OIDC_ISSUER: single sign-on is off.")
         return found
 
 
@@ -185,7 +186,7 @@ def shown(environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield each setting with its value. Secrets are masked, also the passwords inside of addresses."""
     for name, row in TABLE.items():
         value = getattr(environment, name.lower())
-        given = value != EMPTY.get(name, ())
+        given = value != row.type.empty
         yield name, (MASK if row.secret else row.type.show(value)) if given else ""
 
 
@@ -198,8 +199,7 @@ def _value(name: str, given: Mapping[str, str]) -> Any:
 
 
 def _parsed(name: str, text: str) -> Any:
-    """Return the value of a setting. No value is the empty one of the setting's type."""
-    return _refusing(name, TABLE[name].type.read, text) if text else EMPTY.get(name, ())
+    return _refusing(name, TABLE[name].type.read, text) if text else TABLE[name].type.empty
 
 
 def _refusing(name: str, read: Callable[[str], Any], text: str) -> Any:
@@ -209,16 +209,6 @@ def _refusing(name: str, read: Callable[[str], Any], text: str) -> Any:
         raise ImproperlyConfigured(f"{name} {wrong}") from None
 
 
-EMPTY: dict[str, Any] = {
-    **NOT_GIVEN,
-    "ENGINE_PROCESSES": 0,
-    "UPLOADS_DIR": "",
-    "SECRET_KEY": "",
-    "PUBLIC_BASE_URL": BaseUrl(),
-    "EMAIL_URL": Mail(),
-    "EMAIL_FROM": "",
-    "ALLOWED_OUTGOING_HOSTS": frozenset(),
-}
 GENERATED: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "FIELD_KEYS": lambda: Fernet.generate_key().decode(),

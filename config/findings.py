@@ -45,6 +45,7 @@ AT_START = (
     "settings",
 )  # the tables have been looked at
 UNKNOWN = "Not known"
+UPLOADS = "uploads"
 SLOW = 0.25  # seconds for a question that the database answers without reading a table
 CLOCK_OFF, CLOCK_WRONG = 2.0, 60.0  # seconds
 LATE = timedelta(minutes=2)
@@ -102,6 +103,8 @@ def found(names: Collection[str] | None = None) -> dict[str, Finding]:
             results[check.name] = check.run(look)
         except PoolerFound as error:
             results[check.name] = fault(str(error))
+        except OSError as error:
+            results[check.name] = fault(f"{UNKNOWN}: {error.strerror}.")
         except (DatabaseError, InterfaceError) as error:
             tables = results.get("migrations")
             without = tables is not None and tables.severity is Severity.FAULT
@@ -199,19 +202,27 @@ def skew(asked: datetime, theirs: datetime | None, answered: datetime) -> Findin
 
 def disk() -> Finding:
     """Look at the folders that Trunkline writes to."""
-    folders: dict[str, str | Path] = {"var/": settings.VAR_DIR, "uploads": settings.MEDIA_ROOT}
+    folders: dict[str, str | Path] = {"var/": settings.VAR_DIR, UPLOADS: settings.MEDIA_ROOT}
     folders["temporary files"] = tempfile.gettempdir()
     if settings.DIAL_JOURNAL:
         folders["the dial journal"] = settings.DIAL_JOURNAL
     worst = Finding()
     for name, folder in folders.items():
-        here = _existing(Path(folder))
-        usage = shutil.disk_usage(here)
-        finding = room(name, usage.free, usage.total) if usage.total else Finding()
-        if not os.access(here, os.W_OK):
-            finding = fault(f"The folder of {name} cannot be written. Mount it writable for the user of the processes.")
+        try:
+            finding = _folder(name, _existing(Path(folder)))
+        except OSError as error:  # a parent that cannot be entered, a share that went away
+            finding = fault(
+                f"The folder of {name} cannot be looked at: {error.strerror}. Mount it, or let it be entered."
+            )
         worst = max(worst, finding, key=lambda each: each.severity)
     return worst
+
+
+def _folder(name: str, here: Path) -> Finding:
+    if name != UPLOADS and not os.access(here, os.W_OK):  # `storage` writes to that of uploads
+        return fault(f"The folder of {name} cannot be written. Mount it writable for the user of the processes.")
+    usage = shutil.disk_usage(here)
+    return room(name, usage.free, usage.total) if usage.total else Finding()
 
 
 def room(name: str, free: float, total: float) -> Finding:

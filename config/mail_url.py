@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
-from config.setting_types import BOOLEAN, Type, Wrong, decoded, host_name, split
+from config.setting_types import BOOLEAN, MASK, Type, Wrong, decoded, host_name, split
 
 BACKENDS = {
     "smtp": "django.core.mail.backends.smtp.EmailBackend",
@@ -89,9 +89,9 @@ def _encryption(query: str) -> dict[str, bool]:
 def _show(mail: Mail) -> str:
     if mail.scheme not in PORTS:
         return f"{mail.scheme}://{mail.folder}"
-    sign_in = f"{mail.user}{':••••' if mail.password else ''}@" if mail.user else ""
-    how = "?ssl=true" if mail.tls else "?tls=true" if mail.starttls else ""
+    sign_in = f"{quote(mail.user, '')}{f':{MASK}' if mail.password else ''}@" if mail.user else ""
+    how = "?ssl=true" if mail.tls else f"?tls={str(mail.starttls).lower()}"
     return f"{mail.scheme}://{sign_in}{mail.host}:{mail.port}{how}"
 
 
-EMAIL_URL = Type("the address of a mail server", _read, _show)
+EMAIL_URL = Type("the address of a mail server", _read, _show, Mail())

@@ -21,6 +21,7 @@ from django.core.validators import validate_email
 from tenants.egress.policy import PORTS, Origin, origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MASK = "••••"  # of a secret that is shown
 TRUE, FALSE = frozenset({"true", "yes", "on", "1", "t", "y"}), frozenset({"false", "no", "off", "0", "f", "n"})
 WIDEST_PROXIES = {4: 8, 6: 16}  # the shortest prefix of a network of proxies, by version of IP
 
@@ -38,11 +39,12 @@ class Wrong(ValueError):
 
 @dataclass(frozen=True)
 class Type:
-    """What a setting takes, in words for the documents, and how it is read and shown."""
+    """What a setting takes, in words for the documents; how it is read and shown; and what it is without a value."""
 
     words: str
     read: Callable[[str], Any]
     show: Callable[[Any], str] = str
+    empty: Any = ""
 
 
 def plain(text: str) -> str:
@@ -79,7 +81,7 @@ def whole(lowest: int, highest: int) -> Type:
             raise Wrong(f"must be a whole number from {lowest} to {highest}, without a unit.")
         return int(text)
 
-    return Type(f"a whole number from {lowest} to {highest}", read)
+    return Type(f"a whole number from {lowest} to {highest}", read, empty=None)
 
 
 def _secret_key(text: str) -> str:
@@ -104,7 +106,7 @@ def _field_keys(text: str) -> tuple[str, ...]:
     return keys
 
 
-FIELD_KEYS = Type("Fernet keys, comma-separated, newest first", _field_keys)
+FIELD_KEYS = Type("Fernet keys, comma-separated, newest first", _field_keys, empty=())
 
 
 def host_name(text: str) -> str:
@@ -139,7 +141,7 @@ def _allowed_host(word: str) -> str:
         ) from error
 
 
-HOSTS = Type("host names, comma-separated", _hosts, ",".join)
+HOSTS = Type("host names, comma-separated", _hosts, ",".join, ())
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -163,7 +165,7 @@ def _show_networks(networks: tuple[Network, ...]) -> str:
     return ",".join(str(each.network_address) if each.num_addresses == 1 else str(each) for each in networks)
 
 
-NETWORKS = Type("IP addresses and networks, comma-separated", _networks, _show_networks)
+NETWORKS = Type("IP addresses and networks, comma-separated", _networks, _show_networks, ())
 
 
 def _proxies(text: str) -> tuple[Network, ...]:
@@ -173,7 +175,7 @@ def _proxies(text: str) -> tuple[Network, ...]:
     return networks
 
 
-PROXIES = Type(NETWORKS.words, _proxies, _show_networks)
+PROXIES = Type(NETWORKS.words, _proxies, _show_networks, ())
 
 
 def _origins(text: str) -> frozenset[Origin]:
@@ -187,7 +189,7 @@ def _show_origins(origins: frozenset[Origin]) -> str:
     return ",".join(sorted(f"{each.scheme}://{each.host}:{each.port}" for each in origins))
 
 
-ORIGINS = Type("hosts, comma-separated", _origins, _show_origins)
+ORIGINS = Type("hosts, comma-separated", _origins, _show_origins, frozenset())
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ def _base_url(text: str) -> BaseUrl:
     return BaseUrl(parts.scheme, host, None if port == PORTS[parts.scheme] else port)
 
 
-BASE_URL = Type("an https address without a path", _base_url)
+BASE_URL = Type("an https address without a path", _base_url, empty=BaseUrl())
 
 
 def split(text: str) -> tuple[SplitResult, int | None]:
@@ -301,7 +303,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(listed(text))
 
 
-WORDS = Type("words, comma-separated", _words, lambda words: ",".join(sorted(words)))
+WORDS = Type("words, comma-separated", _words, lambda words: ",".join(sorted(words)), frozenset())
 
 
 @dataclass(frozen=True)

@@ -74,13 +74,11 @@ AS_JSON = (
     "viewer, operator, manager and admin."
 )
 ISSUER = Type("an https address", _issuer)
-CLAIMS = Type("claims with values, comma-separated", _claims, lambda found: ",".join("=".join(pair) for pair in found))
+CLAIMS = Type(
+    "claims with values, comma-separated", _claims, lambda found: ",".join("=".join(pair) for pair in found), ()
+)
 SCOPES = Type("scopes, with spaces between them", _scopes)
-ROLES_AS_JSON = Type("JSON", _roles, lambda given: f"{len(given)} roles")
-# What a setting has that is not given and has no default.
-NOT_GIVEN: dict[str, Any] = dict.fromkeys(
-    ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ROLES_CLAIM"), ""
-) | {"OIDC_TWO_STEP_ACR": frozenset()}
+ROLES_AS_JSON = Type("JSON", _roles, lambda given: f"{len(given)} roles", ())
 
 
 @dataclass(frozen=True, repr=False)

@@ -50,10 +50,21 @@ def client_address(request: HttpRequest, *_: Any) -> str:
 
 def client_network(request: HttpRequest, *_: Any) -> str:
     """Return what limits take for one client: an IPv4 address, or the /64 network that one IPv6 client can use up."""
-    found = address_in(client_address(request))
-    if not isinstance(found, ipaddress.IPv6Address):
-        return str(found)
-    return str(ipaddress.IPv6Network((found, 64), strict=False).network_address)
+    return _network_of(address_in(client_address(request)) or LOCAL_SOCKET)
+
+
+def network_of_peer(address: str) -> str | None:
+    """Return the same for whoever connects. None for a proxy, trusted or in a private network: it sends for many."""
+    found = address_in(address)
+    if found is None or not found.is_global or _trusted(found):
+        return None
+    return _network_of(found)
+
+
+def _network_of(address: Address) -> str:
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
 
 
 def forwarded(request: HttpRequest) -> bool:

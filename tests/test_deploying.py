@@ -182,6 +182,10 @@ def test_the_image_runs_as_an_ordinary_user_and_names_no_index() -> None:
     text = (ROOT / "Dockerfile").read_text("utf-8")
     assert "\nUSER 10001:10001\n" in text and "\nHEALTHCHECK " in text and "--require-hashes" in text
     assert "index-url" not in text and "http" not in text
+    # The settings of compose lie beside it, and what the installation wrote may too.
+    left_out = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert {".env", ".env.*", "var", ".git"} <= set(left_out)
+    assert {".env", ".env.*", "var/"} <= set((ROOT / ".gitignore").read_text("utf-8").split())
 
 
 # The entry point, in a bare directory that its user cannot write, but for var/.

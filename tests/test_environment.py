@@ -127,7 +127,7 @@ def test_mail_servers_are_read_as_the_library_that_django_recommends_reads_them(
 
 
 def test_the_number_of_engine_processes_keeps_its_old_name() -> None:
-    assert environment().engine_processes == 0
+    assert environment().engine_processes is None
     assert environment(ENGINE_SLICES="3").engine_processes == 3
     assert environment(ENGINE_SLICES="3", ENGINE_PROCESSES="2").engine_processes == 2
 
@@ -179,6 +179,12 @@ def test_hosts_without_the_public_one_are_told() -> None:
     assert environment(ALLOWED_HOSTS=".example.org").warnings == []
     (said,) = environment(ALLOWED_HOSTS="other.example.org").warnings
     assert said.startswith("ALLOWED_HOSTS does not contain")
+
+
+def test_a_client_without_its_provider_is_told() -> None:
+    (said,) = environment(OIDC_CLIENT_ID="trunkline").warnings
+    assert said == "OIDC_CLIENT_ID has no effect without OIDC_ISSUER: single sign-on is off."
+    assert environment(OIDC_CLIENT_ID="trunkline", OIDC_ISSUER="https://id.example.org").warnings == []
 
 
 def test_a_web_process_that_answers_to_no_host_is_told() -> None:
@@ -245,6 +251,17 @@ def test_the_page_of_settings_is_the_table() -> None:
     page = (ROOT / "docs/settings.md").read_text("utf-8")
     assert "\n".join(markdown()) in page, "run `manage.py settings --markdown`"
     assert set(TABLE) == {each.name.upper() for each in fields(Environment)}
+
+
+def test_what_is_shown_means_the_same_when_it_is_given() -> None:
+    mail = {"EMAIL_URL": "console:", "EMAIL_FROM": "calls@example.org"}
+    unencrypted = [("EMAIL_URL", "submission://u@mail.example.org?tls=false")]
+    given = [(name, text) for name, texts in MEANT.items() for text in texts.values()] + unencrypted
+    for name, text in given:
+        found = environment(**mail | {name: text})
+        said = dict(shown(found))[name]
+        if "••••" not in said:
+            assert environment(**mail | {name: said}) == found, (name, text, said)
 
 
 def test_secrets_are_not_shown() -> None:

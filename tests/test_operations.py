@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -31,7 +32,7 @@ from config.logs import Formatter
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.client_address import FORWARDED
-from tenants.findings import Finding
+from tenants.findings import Finding, Severity
 from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
@@ -83,6 +84,31 @@ def test_a_folder_that_cannot_be_written_is_told(worker: Heartbeat, settings: An
         assert "File too large" in faulty("storage")
     finally:
         setrlimit(RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_folder_that_cannot_be_entered_is_told(
+    worker: Heartbeat, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a share that went away, or a parent that only others may enter: Python raises where it only asks."""
+    settings.DIAL_JOURNAL, real = Path("/somewhere/journal"), Path.is_dir
+
+    def is_dir(path: Path) -> bool:
+        if path.parts[:2] == ("/", "somewhere"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    assert findings.found(["disk"])["disk"].message == (
+        "The folder of the dial journal cannot be looked at: Permission denied. Mount it, or let it be entered."
+    )
+    findings.log_at_start()
+
+    def broken(_: findings.Look) -> Finding:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    checks = [replace(check, run=broken) if check.name == "static" else check for check in findings.CHECKS]
+    monkeypatch.setattr(findings, "CHECKS", checks)
+    assert findings.found()["static"] == Finding(Severity.FAULT, "Not known: Stale file handle.")
 
 
 @pytest.mark.usefixtures("frozen")

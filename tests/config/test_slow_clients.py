@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,7 @@ def test_the_socket_of_a_client_that_takes_no_answer_is_closed(monkeypatch: pyte
             wasyncore.close_all(connections, ignore_all=True)
 
 
-def test_one_client_does_not_take_the_places_of_all_for_files() -> None:
+def test_one_client_does_not_take_the_places_of_all_for_files(settings: Any) -> None:
     class Server(buffered_worker.Paced):
         def __init__(self, *addresses: str) -> None:
             files = [Paced(request=Part(takes_file=True), addr=(each, 1)) for each in addresses]
@@ -237,3 +238,5 @@ def test_one_client_does_not_take_the_places_of_all_for_files() -> None:
     assert not Server(*nearby).has_room(client_network(("2600:1:2:3:4::1", 1, 0, 0)))
     assert Server(*["10.0.0.5"] * UPLOADS_AT_ONCE).has_room(client_network(("10.0.0.5", 1)))  # a proxy
     assert not Server(*["10.0.0.5"] * (UPLOADS_AT_ONCE + 1)).has_room(client_network(("10.0.0.5", 1)))
+    settings.TRUSTED_PROXIES = (ip_network("8.8.8.0/24"),)  # one outside sends for many as well
+    assert Server(*["8.8.8.8"] * UPLOADS_AT_ONCE).has_room(client_network(("8.8.8.8", 1)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +18,30 @@ from django.core.management import call_command, get_commands
 
 from calls.engine.supervisor import Watcher
 from config import starting
+from tests.chaos.processes import children
 from tests.suite import ROOT
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 WEB = ["-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket", "--log-level", "critical"]
 WORKER = ["manage.py", "worker"]
 CREATE = ["manage.py", "create_organization", "Acme", "--timezone", "UTC", "--region", "FR"]
 
 
-def started(words: list[str], **settings: str) -> tuple[int, str]:
-    """Return the exit status of a process that ends by itself, and what it printed."""
-    production = {
+def production() -> dict[str, str]:
+    return {
         "SECRET_KEY": "4f-Kq8_zR2vXw7-Tb1mNc6yHs9pLd3gJa5eUu0iOo_nBfVrCkQtWxZ",
         "FIELD_KEYS": Fernet.generate_key().decode(),
         "PUBLIC_BASE_URL": "https://calls.example.org",
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
     }
+
+
+def started(words: list[str], **settings: str) -> tuple[int, str]:
+    """Return the exit status of a process that ends by itself, and what it printed."""
     command = [sys.executable, *words]
     ended = subprocess.run(
-        command, cwd=ROOT, env=production | settings, capture_output=True, text=True, check=False, timeout=PATIENCE
+        command, cwd=ROOT, env=production() | settings, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     return ended.returncode, ended.stdout + ended.stderr
 
@@ -63,6 +69,24 @@ def test_missing_tables_are_one_sentence_and_status_3_and_a_silent_database_4(tm
         4,
         "The database does not answer (OperationalError: connection refused).\n",
     )
+
+
+@pytest.mark.slow
+def test_a_web_process_that_waits_for_tables_stops_at_once(tmp_path: Path) -> None:
+    settings = production() | {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "WAIT_FOR_MIGRATIONS": "86400"}
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        web = subprocess.Popen([sys.executable, *WEB], cwd=ROOT, env=settings, stderr=out, start_new_session=True)
+    try:
+        eventually(lambda: "Waiting for it." in log.read_text())
+        (child,) = children(web.pid)
+        web.terminate()
+        assert web.wait(PATIENCE) == 128 + signal.SIGTERM
+        eventually(lambda: not Path(f"/proc/{child}").exists(), "what it waited with goes on")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(web.pid, signal.SIGKILL)
+        web.wait()
 
 
 def test_names_that_are_no_setting_are_told_by_commands() -> None:
