@@ -13,7 +13,6 @@ import time
 from functools import partial
 from typing import Any
 
-from django.utils.module_loading import import_string
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -22,6 +21,7 @@ from waitress.server import TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from config.strict_requests import FILE, UPLOADS_AT_ONCE, UPLOADS_OF_A_CLIENT, StrictRequest
+from tenants.client_address import network_of_peer
 
 PATIENCE = 20  # seconds in which a client must move something
 LEAST = 10_000  # bytes in that time, unless it is done sooner
@@ -81,13 +81,9 @@ class Channel(HTTPChannel):
 
 
 def client_network(address: Any) -> str | None:
-    """Return the network of whoever connects, as all limits count clients. None for a proxy and for a Unix socket.
-
-    What knows the trusted proxies is loaded where requests are answered, and not in the process that only starts them.
-    """
+    """Return the network of whoever connects, as all limits count clients. None for a proxy and for a Unix socket."""
     host = address[0] if isinstance(address, tuple) and address else ""
-    found: str | None = import_string("tenants.client_address.network_of_peer")(str(host))
-    return found
+    return network_of_peer(str(host))
 
 
 class Paced:
