@@ -50,6 +50,8 @@ def _error(code: str, meaning: str, sentence: str) -> dict[str, Any]:
     }
 
 
+# Not `format: uuid`: clients made by generators would hand an object of theirs to the HTTP library, which wants text.
+UUID_TEXT: Schema = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 REQUEST_ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
 PARAMETERS: dict[str, Any] = {
     "RequestId": {
@@ -63,7 +65,7 @@ PARAMETERS: dict[str, Any] = {
         "name": "X-Organization",
         "in": "header",
         "description": "With a tenant-level key: the organization to use. Without it, lists span all organizations.",
-        "schema": ID,
+        "schema": UUID_TEXT,
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",

@@ -56,6 +56,7 @@ class ContractSchema(AutoSchema):
         if operation is None:
             return None
         operation["parameters"] = [*operation.get("parameters", []), *self._header_parameters()]
+        operation.setdefault("security", [{}])
         for code, response in operation["responses"].items():
             response.setdefault("headers", {}).update(self._response_headers())
             response["description"] = words.RESPONSES.get(code, response["description"])
@@ -207,7 +208,7 @@ class ContractSchema(AutoSchema):
         columns = {column.name for column in model._meta.fields if column.null} if model else set()
         for name, field in serializer.fields.items():
             if field.source in columns and not field.allow_null:
-                properties[name] = append_meta(properties[name], {"nullable": True})
+                properties[name] = _or_null(properties[name])
 
     def _mark_resettable(self, serializer: Any, properties: dict[str, Any]) -> None:
         """Mark fields for which null means the default, as leaving the field out does."""
@@ -217,7 +218,7 @@ class ContractSchema(AutoSchema):
             switch = isinstance(field, FlagField) and self.method == "PATCH"
             if field.read_only or field.required or field.allow_null or isinstance(field, MoneyField) or switch:
                 continue
-            properties[name] = append_meta(properties[name], {"nullable": True})
+            properties[name] = _or_null(properties[name])
             if "enum" in properties[name]:
                 properties[name]["enum"] = [*properties[name]["enum"], None]
 
@@ -226,13 +227,21 @@ class ContractSchema(AutoSchema):
         if shape is None:
             schema = super()._map_serializer_field(field, direction, bypass_extensions)
         else:
-            schema = append_meta(shape, self._get_serializer_field_meta(field, direction))
+            meta = self._get_serializer_field_meta(field, direction)
+            nullable = meta.pop("nullable", False)
+            schema = append_meta(_or_null(shape) if nullable else shape, meta)
         if isinstance(schema, dict) and isinstance(getattr(field, "parent", None), serializers.BaseSerializer):
             schema.pop("title", None)
             text = words.of_field(field)
             if text:
                 schema = {**schema, "description": text}
         return schema
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with null allowed. One that allows any value allows it already."""
+    limited = schema.keys() & {"type", "enum", "$ref", "oneOf", "anyOf", "allOf"}
+    return append_meta(schema, {"nullable": True}) if limited else schema
 
 
 def mock_request(method: str, path: str, view: Any, original_request: Any, **kwargs: Any) -> Any:

@@ -6,23 +6,25 @@ from datetime import datetime
 from typing import Any
 
 import django_filters
+from django import forms
 from django.core.exceptions import ValidationError as Invalid
-from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from tenants.clock_changes import in_range
+from tenants.api.moments import NotAMoment, read_moment_of_address
 
 
-class MomentField(IsoDateTimeField):
-    """A moment in ISO 8601. Without an offset it is in UTC, which skips and repeats no time."""
+class MomentField(forms.CharField):
+    """A moment in RFC 3339."""
 
-    def to_python(self, value: Any) -> datetime | None:
-        moment: datetime | None = super().to_python(value)
-        if moment is not None and not in_range(moment):
-            raise Invalid("This time is out of range. Give a year from 2 to 9998.", code="invalid")
-        return moment
+    def to_python(self, value: Any) -> datetime | None:  # type: ignore[override]
+        if value in self.empty_values:
+            return None
+        try:
+            return read_moment_of_address(str(value))
+        except NotAMoment as error:
+            raise Invalid(str(error), code="invalid") from error
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):

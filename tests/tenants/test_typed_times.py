@@ -417,19 +417,20 @@ def test_the_api_takes_an_explicit_offset_and_no_guess(
         ("2099-10-25T02:30:00+02:00", datetime(2099, 10, 25, 0, 30, tzinfo=UTC)),
         ("2099-10-25T02:30:00+01:00", datetime(2099, 10, 25, 1, 30, tzinfo=UTC)),
         ("2099-03-29T02:30:00+01:00", datetime(2099, 3, 29, 1, 30, tzinfo=UTC)),
+        ("2099-03-29t01:30:00z", datetime(2099, 3, 29, 1, 30, tzinfo=UTC)),
     ):
         assert api.post(hold, {"until": text}).status_code == 200
         contact.refresh_from_db()
         assert contact.hold_until == moment
         api.post(f"/api/v1/contacts/{contact.uuid}/unhold/")
-    for text in ("2099-10-25T02:30:00", "2099-10-25T02:30", "2099-10-25"):
+    for text in ("2099-10-25T02:30:00", "2099-10-25T02:30", "2099-10-25", "2099-10-25T02:30:00 02:00"):
         assert api.post(hold, {"until": text}).status_code == 400
     for text in ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
         assert "out of range" in api.post(hold, {"until": text}).content.decode()
 
 
 @pytest.mark.django_db
-def test_a_filter_without_an_offset_is_in_utc(
+def test_a_filter_takes_an_explicit_offset_and_no_guess(
     api: ApiClient, organization: Organization, phone_number: PhoneNumber, assistant: Assistant
 ) -> None:
     call = support.single(phone_number, "+33612345601")
@@ -441,6 +442,9 @@ def test_a_filter_without_an_offset_is_in_utc(
 
     assert count("2026-10-25T02:30:00+02:00") == 1, "half past midnight UTC"
     assert count("2026-10-25T02:30:00+01:00") == 0, "half past one UTC"
-    assert count("2026-10-25T00:30:00") == 1 and count("2026-10-25T02:30:00") == 0
-    assert count("2026-10-25T02:30:00 02:00") == 400, "a plus that was not escaped"
+    for text in ("2026-10-25T00:30:00", "2026-10-25T00:30", "2026-10-25", "now", "2026-02-30T00:00:00Z"):
+        assert count(text) == 400
+    assert "with its zone" in Client.get(api, "/api/v1/calls/", {"created_after": "2026-10-25T00:30"}).content.decode()
+    assert count("2026-10-25T02:30:00 02:00") == 1 and count("2026-10-25T02:30:00 0100") == 0, "a plus not escaped"
+    assert count("2026-10-25t00:30:00z") == 1 and count("2026-10-25T00:46:00z") == 0
     assert count("0001-01-01T00:00:00+14:00") == 400 and count("9999-12-31T23:59:59-12:00") == 400
