@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import ValidationError as NotPossible
-from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -16,13 +15,9 @@ from rest_framework.response import Response
 from campaigns import further_numbers, phones
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
-from campaigns.import_api import ImportActions
 from campaigns.models import (
-    Campaign,
     Contact,
-    ContactList,
     ContactNumber,
-    MemberCount,
     NumberKind,
 )
 from campaigns.models.contact import MAX_EVIDENCE
@@ -248,40 +243,3 @@ class ContactViewSet(CrudViewSet[Contact]):
         if contact and phone and self.locked(contact).phone != phone and contact.calls.exists():
             raise Conflict("This contact has calls, so its number cannot change. Create a contact for the new number.")
         serializer.save()
-
-
-def counted(queryset: QuerySet[ContactList]) -> QuerySet[ContactList]:
-    """Add `contacts_count` in the same query."""
-    kept = MemberCount.objects.filter(contact_list=OuterRef("pk")).order_by().values("contact_list")
-    counts = Subquery(kept.annotate(n=Sum("members")).values("n"), output_field=IntegerField())
-    return queryset.annotate(contacts_count=Coalesce(counts, Value(0)))
-
-
-class ContactListSerializer(OrganizedSerializer[ContactList]):
-    id = PublicIdField()
-    organization = OrganizationField()
-    contacts_count = serializers.SerializerMethodField()
-
-    class Meta:
-        model = ContactList
-        fields: ClassVar[Any] = ["id", "organization", "name", "contacts_count"]
-
-    def get_contacts_count(self, found: ContactList) -> int:
-        return int(getattr(found, "contacts_count", 0))  # a new list has no contacts
-
-
-class ContactListViewSet(ImportActions, CrudViewSet[ContactList]):
-    queryset = counted(ContactList.objects.select_related("organization"))
-    shown_of_others = ("organization__uuid",)
-    serializer_class = ContactListSerializer
-    needs: ClassVar[Any] = {
-        **crud(Action.SEE, Action.CHANGE_LIST),
-        "destroy": Action.DELETE_LIST,
-        **dict.fromkeys(("imports", "preview_import"), Action.IMPORT),
-    }
-
-    def perform_destroy(self, instance: ContactList) -> None:
-        unfinished = [Campaign.Status.SCHEDULED, Campaign.Status.RUNNING, Campaign.Status.PAUSED]
-        if instance.campaigns.filter(status__in=unfinished).exists():
-            raise Conflict("A campaign that is not over uses this list.")
-        instance.delete()

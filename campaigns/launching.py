@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import connections, router, transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from campaigns.models import Campaign, ContactImport, ContactListMember, Recipient
@@ -18,15 +18,16 @@ INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome,
     next_attempt_at, sort_key,
     waits_in)
 SELECT {new_uuid}, %(campaign)s, contact_id, %(status)s, '', '', 0, 0, {due},
-       ((id + %(campaign)s) %% 2147483647 * 1327217885) %% 2147483647, ''
+       ((id + %(campaign)s) %% {space} * {spread}) %% {space}, ''
 FROM {member}
 WHERE id > %(after)s AND id <= %(through)s
   AND contact_list_id IN (SELECT contactlist_id FROM {lists} WHERE campaign_id = %(campaign)s)
 ORDER BY id
 ON CONFLICT (campaign_id, contact_id) DO NOTHING
 """
-# The last factor of the sort key spreads neighbours on a list over the whole calling order. The named conflict makes
+# The factor of the sort key spreads neighbours on a list over the whole calling order. The named conflict makes
 # PostgreSQL look up one unique index before each row; without a name it looks up all three.
+SPACE, SPREAD = 2147483647, 1327217885
 
 
 def step(campaign_id: int, limit: int = 20_000) -> bool:
@@ -72,14 +73,51 @@ def again(campaign_ids: Iterable[int]) -> None:
 
 
 def after_import(row: ContactImport) -> None:
-    """Launch again the campaigns that read this list while the import wrote to it: they may have missed contacts.
+    """Launch again the campaigns that take this import's contacts.
 
-    Contacts that are added to a list after the launch become recipients only when a user asks for it. A contact is
-    never called only because its list was used before.
+    These are ongoing campaigns, and those that read the list while the import wrote to it: they may have missed
+    contacts. Any other campaign takes contacts added after its launch only when a user asks for it. A contact is never
+    called only because its list was used before.
     """
-    overlapping = Q(launched_at=None) | Q(launched_at__gte=row.created_at)
-    lists = Campaign.contact_lists.through.objects.filter(contactlist=row.contact_list_id).values("campaign")
-    again(Campaign.objects.filter(overlapping, pk__in=lists, status__in=Campaign.STARTED).values_list("pk", flat=True))
+    overlapping = Q(ongoing=True) | Q(launched_at=None) | Q(launched_at__gte=row.created_at)
+    again(users_of(row.contact_list_id).filter(overlapping, status__in=Campaign.STARTED).values_list("pk", flat=True))
+
+
+def users_of(contact_list_id: int) -> QuerySet[Campaign]:
+    """Return the campaigns with this list."""
+    lists = Campaign.contact_lists.through.objects.filter(contactlist=contact_list_id).values("campaign")
+    return Campaign.objects.filter(pk__in=lists)
+
+
+def locked_users_of(contact_list_id: int) -> list[Campaign]:
+    """Return the campaigns with this list that are not over, locked by key.
+
+    A campaign that starts meanwhile waits for the lock, and its launch reads what was committed before.
+    """
+    used = users_of(contact_list_id).exclude(status__in=Campaign.OVER).order_by("pk")
+    return list(used.select_for_update(no_key=True, of=("self",)))
+
+
+def take_in(campaigns: Iterable[Campaign], members: Sequence[ContactListMember]) -> None:
+    """Make members of a list recipients of these campaigns, as far as they are ongoing and started.
+
+    Safe to run twice. Call it with the campaigns locked. An import adds far more members and uses `again`.
+    """
+    now = timezone.now()
+    Recipient.objects.bulk_create(
+        (
+            Recipient(
+                campaign=campaign,
+                contact_id=member.contact_id,
+                next_attempt_at=max(now, campaign.starts_at or now),
+                sort_key=(member.pk + campaign.pk) % SPACE * SPREAD % SPACE,
+            )
+            for campaign in campaigns
+            if campaign.ongoing and campaign.status in Campaign.STARTED
+            for member in members
+        ),
+        ignore_conflicts=True,
+    )
 
 
 def _extent(using: str, campaign: Campaign, limit: int) -> tuple[int, int]:
@@ -98,6 +136,8 @@ def _insert(using: str, campaign: Campaign, through: int) -> None:
         member=quote(ContactListMember._meta.db_table),
         lists=quote(Campaign.contact_lists.through._meta.db_table),
         new_uuid=NEW_UUID[connection.vendor],
+        space=SPACE,
+        spread=SPREAD,
         due="CAST(%(due)s AS timestamptz)" if connection.vendor == "postgresql" else "%(due)s",
     )
     with connection.cursor() as cursor:

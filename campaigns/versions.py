@@ -16,6 +16,7 @@ PLAIN = (
     "number_choice",
     "variables",
     "placeholder_values",
+    "ongoing",
     "timezone",
     "contact_zone_rule",
     "campaign_zone_countries",

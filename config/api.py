@@ -16,8 +16,8 @@ from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
 from calls.api.recipients import CallingContactViewSet, RecipientViewSet, ResultsViewSet
 from calls.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
-from campaigns.api import ContactListViewSet
 from campaigns.import_api import ImportErrorsViewSet, ImportViewSet
+from campaigns.lists_api import ContactListViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.api.alerts import AlertViewSet
 from tenants.api.keys import ApiKeyViewSet

@@ -53,7 +53,7 @@ class Action(Enum):
     SETTLE_CALL = "settle an unconfirmed call: it was placed, or it may be dialed again", O, None
     MARK_ALERT = "mark an alert as seen", O, CALL
     # Campaigns and their recipients.
-    RUN_CAMPAIGN = "start, pause, resume, cancel or refresh a campaign", O, CALL
+    RUN_CAMPAIGN = "start, pause, resume, reopen, cancel or refresh a campaign", O, CALL
     CHANGE_CAMPAIGN = "create, change, copy or delete a campaign, also its legal override", M, MANAGE
     STEER_RECIPIENT = "hold, withdraw, skip, send as is or call back a recipient", O, CALL
     # Contacts.

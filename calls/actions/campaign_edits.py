@@ -19,7 +19,6 @@ from campaigns.models import Campaign
 from tenants import audit_log
 
 CampaignStatus = Campaign.Status
-OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELED)
 # These may change only while the campaign is paused: a recipient keeps the assistant of its first call.
 NEVER_WHILE_RUNNING = frozenset({"assistant", "starts_at"})
 # Choices that are kept with a reason: the action in the audit log, and the fields with their names there.
@@ -49,7 +48,8 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
-        if held.status in Campaign.STARTED and "contact_lists" in changed:
+        takes_more = "contact_lists" in changed or changed.get("ongoing") == [False, True]
+        if held.status in Campaign.STARTED and takes_more:
             launching.again([held.pk])
 
 
@@ -77,7 +77,7 @@ def _faults(campaign: Campaign) -> set[str]:
 
 
 def _refuse(held: Campaign, changed: dict[str, list[Any]], faults: set[str]) -> None:
-    if held.status in OVER:
+    if held.status in Campaign.OVER:
         raise IllegalTransition(f"A {held.status} campaign cannot be changed.")
     if held.status not in Campaign.STARTED:
         return

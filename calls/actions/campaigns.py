@@ -78,6 +78,17 @@ def resume(campaign: Campaign, *, actor: str) -> None:
         )
 
 
+def reopen(campaign: Campaign, *, actor: str) -> None:
+    """Run a finished campaign again, with the contacts that were added to its lists since. Raises IllegalTransition.
+
+    No recipient is called again: those who are done stay done.
+    """
+    if campaign.ends_at and campaign.ends_at <= timezone.now():
+        raise IllegalTransition("The campaign's end is in the past. Copy the campaign to call again.")
+    fields = {"finished_at": None, "launched_at": None, "launched_through": 0}
+    _change(campaign, {CampaignStatus.FINISHED}, CampaignStatus.RUNNING, actor=actor, **fields)
+
+
 def pause(campaign: Campaign, *, actor: str) -> None:
     """Pause a campaign. Return when no call of it can be placed any more. Raises IllegalTransition."""
     _change(campaign, {CampaignStatus.RUNNING, CampaignStatus.SCHEDULED}, CampaignStatus.PAUSED, actor=actor)
@@ -137,7 +148,11 @@ def finish_where_done() -> int:
     imports = ContactImport.objects.filter(
         contact_list__campaigns=OuterRef("pk"), status__in=IMPORTING, created_at__lt=OuterRef("launched_at")
     )
-    nothing_left = (~Exists(left), ~Exists(callbacks), ~Exists(imports), ~Exists(_silent_calls(timezone.now())))
+    goes_on = Q(ongoing=True) & (Q(ends_at=None) | Q(ends_at__gt=timezone.now()))
+    nothing_left = (
+        *(~Exists(left), ~Exists(callbacks), ~Exists(imports), ~Exists(_silent_calls(timezone.now()))),
+        ~goes_on,
+    )
     launched = Campaign.objects.filter(*nothing_left, status=CampaignStatus.RUNNING, launched_at__isnull=False)
     with transaction.atomic():
         done = list(launched.values_list("pk", flat=True))

@@ -62,7 +62,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     outside_transaction = frozenset({"pause", "cancel"})  # they wait until no call can be placed any more
     needs: ClassVar[Any] = {
         **crud(Action.SEE, Action.CHANGE_CAMPAIGN),
-        **dict.fromkeys(("start", "pause", "resume", "cancel", "refresh"), Action.RUN_CAMPAIGN),
+        **dict.fromkeys(("start", "pause", "resume", "reopen", "cancel", "refresh"), Action.RUN_CAMPAIGN),
         **dict.fromkeys(("held_send", "held_skip"), Action.STEER_RECIPIENT),
         **dict.fromkeys(("preflight", "preview", "variants", "progress"), Action.SEE),
     }
@@ -112,6 +112,11 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self._act(campaigns.resume)
+
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Run a finished campaign again, with the contacts that were added to its lists since."""
+        return self._act(campaigns.reopen)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -52,7 +52,8 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     choices = Choices(campaign, now)
     switches, due = _switches(campaign, choices, now), _due(campaign, choices, now)
     kept = list(RecipientCount.of([campaign.pk], "status", "reason"))
-    return [*switches, *_deferred(campaign, kept, now), *_scheduled_callbacks(campaign), *_held(kept), *due]
+    waiting = [*_deferred(campaign, kept, now), *_scheduled_callbacks(campaign), *_held(kept), *due]
+    return [*switches, *waiting, *_ongoing(campaign, kept)]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
@@ -134,6 +135,12 @@ def _held(kept: Kept) -> Iterator[Reason]:
     if count := sum(row["n"] for row in review if row["reason"].startswith(PLACEHOLDERS)):
         message = "Held for a value that nobody means to speak, until a team member decides."
         yield _reason(CheckName.PLACEHOLDER_VALUES, message, count)
+
+
+def _ongoing(campaign: Campaign, kept: Kept) -> Iterator[Reason]:
+    left = (*Recipient.WAITING_STATUSES, Recipient.Status.CALLING)
+    if campaign.ongoing and campaign.launched_at and not any(row["n"] for row in kept if row["status"] in left):
+        yield _reason("no_contacts_left", "Every contact on its lists is done. Contacts that are added are called.")
 
 
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from django.utils import timezone
@@ -44,16 +44,11 @@ def problems(campaign: Campaign) -> list[Problem]:
         error("no_window", "Add at least one calling window. Without one, nobody can be called.")
     for name, text in variables.faults(campaign.variables).items():
         error("variable_faulty", f"{name}: {text}")
-    if not ContactListMember.objects.filter(contact_list__campaigns=campaign).exists():
-        error("no_contacts", "Choose a contact list that has contacts.")
+    found += _of_lists(campaign)
     if campaign.ends_at and campaign.ends_at <= timezone.now():
         error("ends_in_the_past", "The campaign's end is in the past.")
     if not campaign.organization.is_active:
         error("organization_inactive", "Organization is inactive")
-    lists = campaign.contact_lists.order_by().values("pk")
-    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
-        message = "Contacts are still being imported into its lists. They are called as well."
-        found.append(Problem("import_running", "warning", message, imports))
     if campaign.organization.calls_stopped:
         found.append(Problem(CheckName.CALLS_STOPPED, "warning", CheckName.CALLS_STOPPED.words))
     now = timezone.now()
@@ -63,6 +58,19 @@ def problems(campaign: Campaign) -> list[Problem]:
                 Problem("account_blocked", "warning", f"The provider account is blocked: {account.blocked_reason}")
             )
     return found + unfed_rules.problems(campaign, assistants)
+
+
+def _of_lists(campaign: Campaign) -> Iterator[Problem]:
+    lists = campaign.contact_lists.order_by().values("pk")
+    if not ContactListMember.objects.filter(contact_list__in=lists).exists():
+        if campaign.ongoing and lists.exists():
+            message = "Its lists have no contacts yet. Contacts are called as they are added."
+            yield Problem("no_contacts_yet", "warning", message)
+        else:
+            yield Problem("no_contacts", "error", "Choose a contact list that has contacts.")
+    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
+        message = "Contacts are still being imported into its lists. They are called as well."
+        yield Problem("import_running", "warning", message, imports)
 
 
 def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:

@@ -106,6 +106,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "phone_numbers",
             "number_choice",
             "contact_lists",
+            "ongoing",
             "variables",
             "placeholder_values",
             "timezone",

@@ -52,6 +52,7 @@ class Campaign(models.Model):
         CANCELED = "canceled", "Canceled"
 
     STARTED = (Status.RUNNING, Status.PAUSED)  # and not over
+    OVER = (Status.FINISHED, Status.CANCELED)
 
     class NumberChoice(models.TextChoices):
         ROTATE = "rotate", "Rotate through all"
@@ -87,6 +88,13 @@ class Campaign(models.Model):
         help_text="Later calls to a recipient come from the number of the first call if it is still available.",
     )
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
+    ongoing = models.BooleanField(
+        "takes new contacts",
+        default=False,
+        db_default=False,
+        help_text="Contacts that are added to its lists later are called too. The campaign does not finish when it has "
+        "called everybody, but at its end or when a team member cancels it.",
+    )
     variables = models.JSONField(default=dict, blank=True)
     placeholder_values = models.CharField(
         "values that nobody means to speak",
@@ -191,7 +199,7 @@ class Campaign(models.Model):
     @property
     def editable(self) -> bool:
         """Return whether the rules may still be changed."""
-        return self.status not in {self.Status.FINISHED, self.Status.CANCELED}
+        return self.status not in self.OVER
 
 
 class CampaignVariant(models.Model):

@@ -123,6 +123,8 @@ FIELDS = {
     "holidays": "Dates, in the recipient's time zone, on which no call is placed.",
     "retry_rules": "What follows each outcome. An outcome without a rule is not retried.",
     "max_attempts": "The most calls to one recipient.",
+    "ongoing": "Contacts that are added to its lists later are called too. The campaign does not finish by itself "
+    "before `ends_at`.",
     "try_next_number": "After the last unanswered call to a number, call the contact's next number. The retry rules "
     "then count the calls to each number; `max_attempts` of the campaign counts all.",
     "min_gap_minutes": "Minutes between two calls to one contact; null: the organization's value.",

@@ -100,6 +100,7 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
         "priority": 5,
         "max_attempts": 4,
         "try_next_number": True,
+        "ongoing": True,
         "min_gap_minutes": 30,
         "max_open_calls": 5,
         "calls_per_minute": 12,

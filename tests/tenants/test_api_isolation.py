@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from calls.models import Call, CallBack, WebhookDelivery
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
 from tenants.models import Alert, ApiKey, Organization, WebhookEndpoint
@@ -64,6 +64,14 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "contact-hold": ("contact", "contacts/{}/hold/", {"post": CALL}),
     "contact-unhold": ("contact", "contacts/{}/unhold/", {"post": CALL}),
     "contact-list-detail": ("group", "contact-lists/{}/", ALL),
+    "contact-list-contacts": ("group", "contact-lists/{}/contacts/", {"post": MANAGE}),
+    "contact-list-add": ("group", "contact-lists/{}/add/", {"post": MANAGE}),
+    "contact-list-remove": ("group", "contact-lists/{}/remove/", {"post": MANAGE}),
+    "contact-list-remove-contact": (
+        "group",
+        "contact-lists/{}/contacts/{world.contact.uuid}/",
+        {"delete": MANAGE},
+    ),
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
     "contact-list-preview-import": ("group", "contact-lists/{}/imports/preview/", {"post": MANAGE}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
@@ -77,6 +85,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-resume": ("campaign", "campaigns/{}/resume/", {"post": CALL}),
     "campaign-held-send": ("campaign", "campaigns/{}/held/send/", {"post": CALL}),
     "campaign-held-skip": ("campaign", "campaigns/{}/held/skip/", {"post": CALL}),
+    "campaign-reopen": ("campaign", "campaigns/{}/reopen/", {"post": CALL}),
     "campaign-cancel": ("campaign", "campaigns/{}/cancel/", {"post": CALL}),
     "campaign-refresh": ("campaign", "campaigns/{}/refresh/", {"post": CALL}),
     "campaign-version-list": ("campaign", "campaigns/{}/versions/", {"get": READ}),
@@ -144,6 +153,7 @@ class World:
     assistant: Any
     number: Any
     contact: Contact
+    newcomer: Contact  # on no list
     group: ContactList
     file: ContactImport
     entry: Any
@@ -163,6 +173,7 @@ def a_world(home: Organization) -> World:
     group = ContactList.objects.create(organization=home, name="G")
     campaign = Campaign.objects.create(organization=home, name="C", assistant=assistant)
     contact = Contact.objects.create(organization=home, phone="+33612345699")
+    ContactListMember.objects.create(contact_list=group, contact=contact)
     recipient = Recipient.objects.create(campaign=campaign, contact=contact)
     call = a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient)
     endpoint = WebhookEndpoint.objects.create(organization=home, url="https://example.org/hook")
@@ -173,6 +184,7 @@ def a_world(home: Organization) -> World:
         assistant=assistant,
         number=number,
         contact=contact,
+        newcomer=Contact.objects.create(organization=home, phone="+33612345697"),
         group=group,
         file=ContactImport.objects.create(organization=home, contact_list=group, filename="x.csv"),
         entry=entry,

@@ -61,6 +61,10 @@ API: dict[tuple[str, str], str] = {
     ("contact-list-list", "post"): "contactlist.added",
     ("contact-list-detail", "patch"): "contactlist.changed",
     ("contact-list-detail", "delete"): "contactlist.deleted",
+    ("contact-list-contacts", "post"): "contact.changed",
+    ("contact-list-add", "post"): "contactlist.contacts_added",
+    ("contact-list-remove", "post"): "contactlist.contacts_removed",
+    ("contact-list-remove-contact", "delete"): "contactlist.contacts_removed",
     ("contact-list-imports", "post"): "contactlist.import_started",
     ("contact-list-preview-import", "post"): Not("it reads the caller's own file and stores nothing"),
     ("import-cancel", "post"): "contactimport.canceled",
@@ -75,6 +79,7 @@ API: dict[tuple[str, str], str] = {
     ("campaign-start", "post"): "campaign.running",
     ("campaign-pause", "post"): "campaign.paused",
     ("campaign-resume", "post"): "campaign.running",
+    ("campaign-reopen", "post"): "campaign.running",
     ("campaign-cancel", "post"): "campaign.canceled",
     ("campaign-refresh", "post"): "campaign.refresh",
     ("campaign-held-send", "post"): "campaign.held_send",
@@ -123,6 +128,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "contact-detail": {"name": "Other"},
     "contact-hold": {"reason": "asked"},
     "contact-list-list": {"name": "N"},
+    "contact-list-contacts": {"phone": "{contact.phone}", "name": "Other"},
+    "contact-list-add": {"contacts": ["{newcomer.uuid}"]},
+    "contact-list-remove": {"contacts": ["{contact.uuid}"]},
     "contact-list-detail": {"name": "Other"},
     "do-not-call-list": {"phone": "+33612345601"},
     "do-not-call-detail": {"reason": "other"},
@@ -151,6 +159,7 @@ BUTTONS: dict[tuple[str, str], str] = {
     ("campaigns_campaign", "start"): "campaign.running",
     ("campaigns_campaign", "pause"): "campaign.paused",
     ("campaigns_campaign", "resume"): "campaign.running",
+    ("campaigns_campaign", "reopen"): "campaign.running",
     ("campaigns_campaign", "cancel"): "campaign.canceled",
     ("campaigns_campaign", "refresh"): "campaign.refresh",
     ("campaigns_campaign", "copy"): "campaign.added",
@@ -286,6 +295,8 @@ def test_the_api_leaves_the_entry_of_the_table_and_no_other(organization: Organi
 
 
 def _filled(value: Any, there: World) -> Any:
+    if isinstance(value, list):
+        return [_filled(each, there) for each in value]
     return value.format(**vars(there)) if isinstance(value, str) else value
 
 

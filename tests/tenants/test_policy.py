@@ -59,6 +59,8 @@ OTHER_ROLES = {
     ("contact-list-list", "post"): OPERATOR,
     ("contact-list-detail", "patch"): OPERATOR,
     ("contact-list-imports", "post"): OPERATOR,
+    **{(f"contact-list-{name}", "post"): OPERATOR for name in ("contacts", "add", "remove")},
+    ("contact-list-remove-contact", "delete"): OPERATOR,
     ("contact-list-preview-import", "post"): OPERATOR,
     ("import-cancel", "post"): OPERATOR,
     ("do-not-call-list", "post"): OPERATOR,

@@ -78,6 +78,7 @@ STEPS = {
     ("campaigns_campaign", "start"): OPERATOR,
     ("campaigns_campaign", "pause"): OPERATOR,
     ("campaigns_campaign", "resume"): OPERATOR,
+    ("campaigns_campaign", "reopen"): OPERATOR,
     ("campaigns_campaign", "cancel"): OPERATOR,
     ("campaigns_campaign", "refresh"): OPERATOR,
     ("campaigns_campaign", "copy"): MANAGER,

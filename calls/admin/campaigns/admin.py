@@ -115,6 +115,7 @@ class CampaignAdmin(WizardPages):
         "max_attempts": "Maximum attempts per recipient",
         "min_gap_minutes": "Minimum minutes between calls",
         "try_next_number": "Try the next number",
+        "ongoing": "Takes new contacts",
         "calls_per_minute": "Maximum calls per minute",
         "max_open_calls": "Maximum calls under way",
         "callback_url": "Webhook address",
@@ -132,7 +133,17 @@ class CampaignAdmin(WizardPages):
     fieldsets = (
         (
             None,
-            {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
+            {
+                "fields": (
+                    "name",
+                    "assistant",
+                    "assistant_weight",
+                    "phone_numbers",
+                    "number_choice",
+                    "contact_lists",
+                    "ongoing",
+                )
+            },
         ),
         ("Variables", {"fields": ("variables", "placeholder_values")}),
         ("Schedule", {"fields": ("starts_at", "ends_at", "holidays", "legal_override")}),

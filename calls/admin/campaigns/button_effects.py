@@ -53,6 +53,19 @@ def resume_effect(obj: Campaign) -> list[str]:
     ]
 
 
+def reopen_effect(obj: Campaign) -> list[str]:
+    found = [
+        "Contacts added to its lists since it started become recipients and are called, within the rules.",
+        "Recipients who are done are not called again.",
+        hours(obj),
+    ]
+    if not obj.ongoing:
+        found.append(
+            "It finishes again when nobody is left to call. To keep it open, edit it and choose “Takes new contacts”."
+        )
+    return found
+
+
 def cancel_effect(obj: Campaign) -> list[str]:
     return [
         f"Will not be called any more: {_counted(_left(obj), 'recipient')}.",

@@ -118,6 +118,16 @@ STEPS = (
         part="forecast",
     ),
     Step(
+        "reopen",
+        "Reopen",
+        Action.RUN_CAMPAIGN,
+        effects.reopen_effect,
+        _run(campaigns.reopen, "“{name}” is running again."),
+        offered=lambda obj: obj.status == S.FINISHED,
+        icon="restart_alt",
+        button="Reopen the campaign",
+    ),
+    Step(
         "refresh",
         "Add new contacts",
         Action.RUN_CAMPAIGN,

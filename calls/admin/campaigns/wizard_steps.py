@@ -34,7 +34,9 @@ class WizardStep:
         return f"trunkline/wizard/{self.name}.html"
 
 
-CONTACTS = WizardStep(1, "whom", "Contacts", "Which contacts do you want to call?", ("name", "contact_lists"))
+CONTACTS = WizardStep(
+    1, "whom", "Contacts", "Which contacts do you want to call?", ("name", "contact_lists", "ongoing")
+)
 ASSISTANT = WizardStep(
     2,
     "what",
@@ -66,7 +68,8 @@ REVIEW = WizardStep(5, "check", "Review", "Is everything correct?")
 STEPS = (CONTACTS, ASSISTANT, SCHEDULE, LIMITS, REVIEW)
 # The step at which each finding of the preflight and the forecast is fixed.
 FIXED_AT: Mapping[str, WizardStep] = {
-    **dict.fromkeys(("no_contacts", "import_running", "do_not_call", "country", "hold", "on_hold"), CONTACTS),
+    **dict.fromkeys(("no_contacts", "no_contacts_yet", "import_running"), CONTACTS),
+    **dict.fromkeys(("do_not_call", "country", "hold", "on_hold"), CONTACTS),
     **dict.fromkeys(
         ("no_assistant", "assistant_inactive", "account_inactive", "assistant", "caller_number"), ASSISTANT
     ),
