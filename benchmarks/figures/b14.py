@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.figures.b11 import web
@@ -35,6 +36,14 @@ def measure(setting: Setting) -> Found:
         world = World(server.address(provider.WATCHED))
         _, key = ApiKey.issue(tenant=world.home.tenant, organization=world.home, name="b", scopes=["call", "read"])
         turns = iter(range(setting.rounds))
+        campaign = world.campaigns[0]
+        who_calls = {
+            "assistantId": str(campaign.assistant.uuid),
+            "phoneNumberId": str(campaign.phone_numbers.get().uuid),
+        }
+
+        def order(phone: str) -> None:
+            post(port, key, "/api/outbound", {"phoneNumber": phone} | who_calls)
 
         def ours() -> float:
             before = world.open_calls(read, provider.CALLING, age="1 second")
@@ -43,7 +52,7 @@ def measure(setting: Setting) -> Found:
                 progress = counts.read(before)
                 while progress() == 0:
                     time.sleep(worker.LOOK)
-                p95 = ordered(port, key, world, server, orders, next(turns))
+                p95 = on_the_wire(order, server, orders, next(turns))
             found.notes["reads while ordering"] = progress()
             world.clear()
             return p95
@@ -51,15 +60,16 @@ def measure(setting: Setting) -> Found:
         return alternate(setting.rounds, ours, lambda: 1.0, found)
 
 
-def ordered(port: int, key: str, world: Any, server: provider.Provider, count: int, turn: int) -> float:
-    """Order single calls one after another. Return the seconds within which 95 % of them were on the wire."""
-    campaign = world.campaigns[0]
+def on_the_wire(
+    send: Callable[[str], None], server: provider.Provider, count: int, turn: int, every: float = EVERY
+) -> float:
+    """Send orders, each for another number. Return the seconds within which 95 % of them were on the wire."""
     sent: dict[str, float] = {}
     for number in range(count):
         phone = f"+1646{3_000_000 + turn * 10_000 + number}"
-        order(port, key, campaign, phone)
+        send(phone)
         sent[phone] = time.time()
-        time.sleep(EVERY)
+        time.sleep(every)
     deadline = time.monotonic() + PATIENCE
     arrived: dict[str, float] = {}
     while len(arrived) < count and time.monotonic() < deadline:
@@ -70,14 +80,10 @@ def ordered(port: int, key: str, world: Any, server: provider.Provider, count: i
     return min(waits[math.ceil(0.95 * count) - 1], PATIENCE)
 
 
-def order(port: int, key: str, campaign: Any, phone: str) -> None:
-    body = {
-        "phoneNumber": phone,
-        "assistantId": str(campaign.assistant.uuid),
-        "phoneNumberId": str(campaign.phone_numbers.get().uuid),
-    }
+def post(port: int, key: str, path: str, body: Mapping[str, Any]) -> None:
+    """Send a body to the API. An answer that is no success is an error."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/outbound",
+        f"http://127.0.0.1:{port}{path}",
         json.dumps(body).encode(),
         {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
