@@ -9,6 +9,7 @@ from calls.api.accounts import CallingAccountViewSet
 from calls.api.call_backs import CallBackViewSet
 from calls.api.calls import CallViewSet
 from calls.api.campaigns import CampaignVersionViewSet, CampaignViewSet
+from calls.api.contact_notes import ContactNoteViewSet
 from calls.api.do_not_call import DoNotCallViewSet
 from calls.api.evidence import EvidenceView
 from calls.api.hooks import HookView
@@ -28,6 +29,7 @@ router.register("provider-accounts", CallingAccountViewSet, "provider-account")
 router.register("assistants", AssistantViewSet, "assistant")
 router.register("phone-numbers", PhoneNumberViewSet, "phone-number")
 router.register("contacts", CallingContactViewSet, "contact")
+router.register("contact-notes", ContactNoteViewSet, "contact-note")
 router.register("contact-lists", ContactListViewSet, "contact-list")
 router.register("imports", ImportViewSet, "import")
 router.register("do-not-call", DoNotCallViewSet, "do-not-call")

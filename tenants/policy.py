@@ -58,6 +58,8 @@ class Action(Enum):
     STEER_RECIPIENT = "hold, withdraw, skip, send as is or call back a recipient", O, CALL
     # Contacts.
     HOLD_CONTACT = "hold a contact, or end the hold", O, CALL
+    WRITE_NOTE = "write a note about a contact", O, CALL
+    DELETE_NOTE = "delete a note about a contact", M, MANAGE
     CHANGE_CONTACT = "add, change or delete a contact", M, MANAGE
     ERASE_CONTACT = "erase a contact", M, None
     CHANGE_LIST = "create or change a contact list", O, MANAGE

@@ -28,6 +28,7 @@ from calls.models import (
     Call,
     CallBack,
     CallEvent,
+    ContactNote,
     ProviderCallback,
     StaffDecision,
     Status,
@@ -184,6 +185,7 @@ def _forget_calls(contact: Contact) -> None:
         typed.update(detail=Replace("detail", Value(reason)))
     StaffDecision.objects.filter(call__in=calls).update(reason="")
     CallBack.objects.filter(contact=contact).update(note="")
+    ContactNote.objects.filter(contact=contact).delete()
     unknown_words.forget(list(calls.values_list("uuid", flat=True)))
     calls.update(**PERSONAL, settle_until=None)
 

@@ -41,6 +41,7 @@ FATES = {
     "calls.CallCount": "folded: tenants.db.counters.fold",
     "calls.CallEvent": RECORD,
     "calls.ContactChange": "deleted when read: calls.dialing.reassessing",
+    "calls.ContactNote": BOUND,
     "calls.EngineLease": "one row for each lease",
     "calls.Heartbeat": "deleted when a worker ends, or an hour after the last: calls.engine.leftovers.of_ended_workers",
     "calls.PersonCount": "folded: tenants.db.counters.fold",

@@ -2,6 +2,7 @@
 
 from calls.models.call import Call, CallQuerySet, log_keys, new_reference, new_token
 from calls.models.contact_change import ContactChange
+from calls.models.contact_note import ContactNote
 from calls.models.counts import CallCount, PersonCount
 from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import EngineLease, Heartbeat
@@ -22,6 +23,7 @@ __all__ = [
     "CallEvent",
     "CallQuerySet",
     "ContactChange",
+    "ContactNote",
     "EngineLease",
     "Heartbeat",
     "PersonCount",

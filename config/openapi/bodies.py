@@ -32,6 +32,7 @@ NOUNS = {
     "do not call": ("do-not-call entry", "do-not-call entries"),
     "api key": ("API key", "API keys"),
     "call back": ("call-back", "call-backs"),
+    "contact note": ("note about a contact", "notes about contacts"),
     "webhook delivery": ("webhook delivery", "webhook deliveries"),
 }
 
@@ -190,6 +191,7 @@ EXAMPLES: dict[Key | None, dict[str, Any]] = {
         "request": {"phone": "+33612345678", "name": "Ada", "timezone": "Europe/Paris", "variables": {"slot": "9:30"}}
     },
     ("ContactListViewSet", "create"): {"request": {"name": "March"}},
+    ("ContactNoteViewSet", "create"): {"request": {"contact": AN_ID, "text": "Prefers to be called in the afternoon."}},
     ("DoNotCallViewSet", "create"): {"request": {"phone": "+33612345678", "reason": "asked us on 3 March"}},
     ("CampaignViewSet", "create"): {
         "request": {

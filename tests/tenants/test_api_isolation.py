@@ -14,7 +14,7 @@ import pytest
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
-from calls.models import Call, CallBack, WebhookDelivery
+from calls.models import Call, CallBack, ContactNote, WebhookDelivery
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from config import api as routes
@@ -37,6 +37,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "phone-number-list": ("phone-numbers/", {"get": READ, "post": MANAGE}),
     "contact-list": ("contacts/", {"get": READ, "post": MANAGE}),
     "contact-list-list": ("contact-lists/", {"get": READ, "post": MANAGE}),
+    "contact-note-list": ("contact-notes/", {"get": READ, "post": CALL}),
     "import-list": ("imports/", {"get": READ}),
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
@@ -63,6 +64,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "contact-detail": ("contact", "contacts/{}/", ALL),
     "contact-hold": ("contact", "contacts/{}/hold/", {"post": CALL}),
     "contact-unhold": ("contact", "contacts/{}/unhold/", {"post": CALL}),
+    "contact-note-detail": ("note", "contact-notes/{}/", {"get": READ, "delete": MANAGE}),
     "contact-list-detail": ("group", "contact-lists/{}/", ALL),
     "contact-list-contacts": ("group", "contact-lists/{}/contacts/", {"post": MANAGE}),
     "contact-list-add": ("group", "contact-lists/{}/add/", {"post": MANAGE}),
@@ -154,6 +156,7 @@ class World:
     number: Any
     contact: Contact
     newcomer: Contact  # on no list
+    note: ContactNote
     group: ContactList
     file: ContactImport
     entry: Any
@@ -185,6 +188,7 @@ def a_world(home: Organization) -> World:
         number=number,
         contact=contact,
         newcomer=Contact.objects.create(organization=home, phone="+33612345697"),
+        note=ContactNote.objects.create(organization=home, contact=contact, text="asked for Grace", author="ada"),
         group=group,
         file=ContactImport.objects.create(organization=home, contact_list=group, filename="x.csv"),
         entry=entry,

@@ -84,6 +84,8 @@ STEPS = {
     ("campaigns_campaign", "copy"): MANAGER,
     ("campaigns_contact", "hold"): OPERATOR,
     ("campaigns_contact", "unhold"): OPERATOR,
+    ("campaigns_contact", "note"): OPERATOR,
+    ("calls_call", "note"): OPERATOR,
     ("campaigns_contact", "erase"): MANAGER,
     ("campaigns_campaign", "send-held"): OPERATOR,
     ("campaigns_campaign", "skip-held"): OPERATOR,

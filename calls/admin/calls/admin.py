@@ -19,6 +19,7 @@ from calls.admin.dashboard import onboarding, today
 from calls.admin.dashboard import page as dashboard_page
 from calls.admin.launch import page as launch_page
 from calls.admin.people import evidence
+from calls.admin.people.notes import NOTE
 from calls.admin.setup import legal_hours
 from calls.admin.shared import labels
 from calls.models import Call, Status
@@ -63,7 +64,7 @@ class CallAdmin(NumberedAdmin):
     number_fields = ("to_number",)
     exact_fields = ("provider_call_id",)
     ordering = ("-id",)
-    steps = STEPS
+    steps = (*STEPS, NOTE)
     panel_only = True
     panel_template = "trunkline/call.html"
     created = local_time_column("created_at", "created")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from calls.admin.calls import doubts
+from calls.admin.people.notes import note_rows
 from calls.admin.records import webhooks
 from calls.admin.shared import labels
 from calls.admin.shared.labels import without_secrets
@@ -48,6 +49,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
         "links": _links(call) if page.holds(request, Action.LAUNCH_CALL, call) else [],
         "neighbours": _neighbours(page, call),
+        "notes": note_rows(call.contact),
         "clock": clock.note,
         "facts": doubts.beside(_facts(call), call, doubts.FACTS),
         "times": doubts.beside([(name, clock.text(moment)) for name, moment in _times(call)], call, doubts.TIMES),

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from calls.actions import campaigns
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
+from calls.admin.people.notes import NOTE, note_rows
 from calls.admin.people.recipient import call_rows
 from calls.admin.shared import labels
 from calls.models import Call, CallBack, Status
@@ -33,7 +34,7 @@ admin.site.unregister(Contact)
 
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
-    steps = (*CONTACT_STEPS, ERASE)
+    steps = (*CONTACT_STEPS, NOTE, ERASE)
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         shown = super().panel_context(request, obj)
@@ -56,6 +57,7 @@ class CalledContactAdmin(ContactAdmin):
             "campaigns": [_campaign(row, blocked=bool(held or entry)) for row in recipients],
             "callbacks": [_callback(row) for row in callbacks],
             "calls": call_rows(calls),
+            "notes": note_rows(obj),
             "panel_only": not self.has_change_permission(request, obj),
             "folded": "Edit contact" if self.has_change_permission(request, obj) else "",
             "more_calls": len(calls) == SHOWN,
