@@ -52,8 +52,9 @@ def _write(line: dict[str, Any]) -> None:
         return
     try:
         found.append([line])
+        told = found.told()
         with transaction.atomic():
-            found.mark()
+            found.mark(told)
     except NotWritten:
         logger.exception("A change is not in the dial journal: %s", line["kind"])
     except (DatabaseIsOlder, NotCompared, DatabaseError, InterfaceError):  # it is written; the next start compares
