@@ -17,6 +17,7 @@ from calls.reports.preflight import NotReady
 from campaigns import launching, versions
 from campaigns.models import Campaign
 from tenants import audit_log
+from tenants.journal.notes import note
 
 CampaignStatus = Campaign.Status
 OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELED)
@@ -49,6 +50,8 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
+        # It may forbid calls. By this line a restored database, which has the former rules, is noticed.
+        note(held.organization, "campaign_edited", campaign=str(held.uuid))
         if held.status in Campaign.STARTED and "contact_lists" in changed:
             launching.again([held.pk])
 

@@ -144,7 +144,7 @@ def _is_strange(found: Comparison, now: str) -> bool:
 
 def register(found: Comparison, presented: int = 0) -> DialJournal:
     """Return the row of a folder's journal. Make it, and the journal, if they are new."""
-    identity, _ = folders.made_identity(found.folder, history().installation)
+    identity = found.identity or folders.made_identity(found.folder, history().installation)[0]
     given = {"host": identity.host, "folder": str(found.folder), "presented": presented}
     found.identity = identity
     found.journal, _ = DialJournal.objects.get_or_create(uuid=identity.journal, defaults=given)
