@@ -20,6 +20,7 @@ from calls.journal.comparing import Comparison, compare
 from campaigns.models.number_hash import begin_number_hashes
 from tenants.journal import folder as folders
 from tenants.journal.keeping import remove_old
+from tenants.journal.notes import write_left
 from tenants.journal.writer import history, writer
 from tenants.models import DialJournal, History, JournalFile
 
@@ -42,6 +43,7 @@ def admit() -> None:
             remove_old(found.folder, found.journal)
     if wrong := _sentence(found):
         raise Refused(wrong)
+    write_left()
 
 
 def stay() -> None:
@@ -58,6 +60,7 @@ def stay() -> None:
         return
     if not found.unreadable and (wrong := _sentence(found)):
         raise Refused(wrong)
+    write_left()
 
 
 def introduce(folder: Path) -> None:
@@ -73,7 +76,10 @@ def begin_web() -> None:
     if folder is None:
         return
     with suppress(Refused):  # readiness says it
-        _forget_trouble(_look_and_present(folder))
+        found = _look_and_present(folder)
+        _forget_trouble(found)
+        if found.is_fine:
+            write_left()
     tidy()
 
 
