@@ -73,6 +73,7 @@ def _write(lines: list[Line]) -> None:
             found.mark(told)
             JournalNote.objects.filter(token__in=[line["token"] for line in lines]).update(line=None)
     except NotWritten:
-        logger.exception("Changes are not in the dial journal yet: %s", ", ".join(line["kind"] for line in lines))
+        kinds = ", ".join(sorted({line["kind"] for line in lines}))
+        logger.exception("A change is not in the dial journal yet: %s", kinds)
     except (DatabaseIsOlder, NotCompared, DatabaseError, InterfaceError):  # it is written; the next start compares
         logger.exception("The database was not told of a line of the dial journal")
