@@ -158,7 +158,7 @@ def test_what_befell_a_call_is_written_each_time_without_its_traceback(lines: An
 
 def test_a_loss_of_its_own_is_never_left_out(lines: Any) -> None:
     """Whatever its words are: they tell of one change, one callback, one call."""
-    losses = ["A change is not in the dial journal: %s", "Scheduled callback %s could not be settled", "%s: lost"]
+    losses = ["A change is not in the dial journal yet: %s", "Scheduled callback %s could not be settled", "%s: lost"]
     fail()
     for message in losses * 2:
         fail(message, "stop")

@@ -17,6 +17,7 @@ from calls.reports.preflight import NotReady
 from campaigns import launching, versions
 from campaigns.models import Campaign
 from tenants import audit_log
+from tenants.journal.notes import note
 
 CampaignStatus = Campaign.Status
 # These may change only while the campaign is paused: a recipient keeps the assistant of its first call.
@@ -48,6 +49,8 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
+        # It may forbid calls. By this line a restored database, which has the former rules, is noticed.
+        note(held.organization, "campaign_edited", campaign=str(held.uuid))
         takes_more = "contact_lists" in changed or changed.get("ongoing") == [False, True]
         if held.status in Campaign.STARTED and takes_more:
             launching.again([held.pk])

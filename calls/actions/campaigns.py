@@ -6,6 +6,7 @@ Pause and cancel return when no further call of the campaign can be placed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
@@ -93,6 +94,17 @@ def pause(campaign: Campaign, *, actor: str) -> None:
     """Pause a campaign. Return when no call of it can be placed any more. Raises IllegalTransition."""
     _change(campaign, {CampaignStatus.RUNNING, CampaignStatus.SCHEDULED}, CampaignStatus.PAUSED, actor=actor)
     wait_for_silence(Call.objects.filter(campaign=campaign))
+
+
+def pause_all(reason: str, *, actor: str) -> int:
+    """Pause what runs or is scheduled, of all organizations, while no worker runs. Return how many campaigns."""
+    live = {CampaignStatus.RUNNING, CampaignStatus.SCHEDULED}
+    paused = 0
+    for campaign in Campaign.objects.filter(status__in=live).select_related("organization").order_by("pk"):
+        with suppress(IllegalTransition):  # somebody ended it meanwhile
+            _change(campaign, live, CampaignStatus.PAUSED, actor=actor, status_reason=reason)
+            paused += 1
+    return paused
 
 
 def cancel(campaign: Campaign, *, actor: str) -> None:
@@ -189,14 +201,16 @@ def _tell_of_uncalled(campaign: Campaign) -> None:
         alerts.tell(campaign.organization, f"campaign.uncalled:{campaign.uuid}", message, str(campaign.uuid))
 
 
-def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:
+def _change(
+    campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, status_reason: str = "", **fields: object
+) -> None:
     """Change the status by compare-and-set. A campaign that has the status already is no error.
 
     Raises IllegalTransition when the present status is not among `allowed`.
     """
     with transaction.atomic():
         won = Campaign.objects.filter(pk=campaign.pk, status__in=list(allowed)).update(
-            status=to, status_reason="", **fields
+            status=to, status_reason=status_reason, **fields
         )
         campaign.refresh_from_db()
         if not won and campaign.status != to:
@@ -214,7 +228,7 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
                 actor=actor,
                 action=f"campaign.{to}",
                 subject=str(campaign.uuid),
-                detail={"object": campaign.name},
+                detail={"object": campaign.name} | ({"reason": status_reason} if status_reason else {}),
             )
             outbox.publish_campaign_status(campaign.pk)
             note(campaign.organization, "campaign", campaign=str(campaign.uuid), status=to)

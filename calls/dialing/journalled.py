@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import DatabaseError, InterfaceError
 
@@ -21,10 +21,16 @@ def is_ready() -> bool:
     return found is None or found.ready()
 
 
-def mark() -> None:
-    """Tell the database, in the claim's transaction, what is on the disk. Raises DatabaseIsOlder."""
+def told() -> dict[str, int]:
+    """Return what the processes of this host have told the database so far, for `mark`. Raises NotCompared."""
+    found = writer()
+    return found.told() if found else {}
+
+
+def mark(told: Mapping[str, int]) -> None:
+    """Tell the database, in the claim's transaction, what is on the disk. Raises DatabaseIsOlder, NotCompared."""
     if found := writer():
-        found.mark()
+        found.mark(told)
 
 
 def write_intents(calls: Sequence[Call]) -> None:

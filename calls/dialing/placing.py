@@ -117,6 +117,7 @@ def _journalled(claims: list[Claim]) -> list[Claim]:
 
 def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
     """Do one round: one transaction, in which nothing is sent. Return also how many calls it put off or ended."""
+    told = journalled.told()
     with transaction.atomic(durable=True):
         account = _lock_account(account_id)
         # One moment on both clocks: `wait_for_silence` counts from `dialed_at`, `send` from `committed`.
@@ -137,7 +138,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         defer(asked.deferred)
         pacing.record_placed(committed, now)
         if committed:
-            journalled.mark()
+            journalled.mark(told)
             failpoints.reach("placing.claiming")
     if connection.connection is None:
         # A connection that closes within a transaction rolls it back without an error: nothing of it may be sent.

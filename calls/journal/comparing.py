@@ -37,6 +37,7 @@ class Comparison:
     since: str = ""  # the moment of the first of them
     short: list[str] = field(default_factory=list)  # files that are missing or shorter than they were
     damaged: int = 0  # lines that cannot be read
+    odd: set[str] = field(default_factory=set)  # files with lines that are forgotten or damaged
     ends: dict[str, int] = field(default_factory=dict)  # where each file ended when it was read
 
     @property
@@ -49,14 +50,15 @@ class Comparison:
         return self.is_whole and not (self.is_other or self.unreadable or self.forgotten)
 
 
-def compare(folder: Path, *, whole: bool = False) -> Comparison:
+def compare(folder: Path, *, whole: bool = False, identity: Identity | None = None) -> Comparison:
     """Compare what the database was not told of yet: with a database that is not older, that is a few lines.
 
-    `whole`: count all lines that the database does not know. Otherwise the first ones are enough.
+    `whole`: count all lines that the database does not know. Otherwise the first ones are enough. `identity`: of a
+    folder that does not tell its own.
     """
     found = Comparison(folder)
     try:
-        found.identity = folders.identity_of(folder)
+        found.identity = identity or folders.identity_of(folder)
         if found.identity is None:
             _look_for_the_lost(found)
             return found
@@ -78,11 +80,11 @@ def _look_for_the_lost(found: Comparison) -> None:
 
 def _compare_files(found: Comparison, identity: Identity, whole: bool) -> None:
     found.journal = DialJournal.objects.filter(uuid=identity.journal).first()
-    told = positions(found.journal)  # first: others go on writing, and tell the database of what is written
+    known = positions(found.journal)  # first: others go on writing, and tell the database of what is written
     sizes = folders.sizes(found.folder, settings.DIAL_JOURNAL_DAYS)
-    found.short = [name for name, position in told.items() if sizes.get(name, -1) < position]
+    found.short = [name for name, position in known.items() if sizes.get(name, -1) < position]
     for name, size in sizes.items():
-        start = told.get(name, 0)
+        start = known.get(name, 0)
         found.ends[name] = min(start, size)
         if name in found.short or size <= start:
             continue
@@ -91,6 +93,8 @@ def _compare_files(found: Comparison, identity: Identity, whole: bool) -> None:
             found.ends[name] = part.end
             forgotten = list(unknown(part.lines))
             found.forgotten += len(forgotten)
+            if forgotten or part.damaged:
+                found.odd.add(name)
             moments = [line["at"] for line in forgotten if "at" in line]
             found.since = min(filter(None, [found.since, *moments]), default="")
             if found.forgotten and not whole:

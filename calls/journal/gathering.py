@@ -68,9 +68,9 @@ def gather(compared: Iterable[Comparison], days: int) -> Forgotten:
     """Read the journals once more, whole lines only: what the database was not told of, and answers from before."""
     found = Forgotten()
     for each in compared:
-        told = positions(each.journal)
+        known = positions(each.journal)
         for name in folders.sizes(each.folder, days):
-            path, start = each.folder / name, told.get(name, 0)
+            path, start = each.folder / name, known.get(name, 0)
             for part in folders.parts(path, max(0, start - MARGIN)):
                 _take_answers(found, part.lines)
             for part in folders.parts(path, start):

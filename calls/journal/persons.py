@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from django.db import transaction
-
 from campaigns.do_not_call import entries
-from campaigns.models import Contact, ContactNumber, DoNotCall
+from campaigns.models import Contact, ContactNumber
 from campaigns.models.number_hash import number_hashes
 from tenants.models import Organization
 
@@ -42,18 +40,10 @@ def _in_parts(organization: Organization) -> Iterator[list[str]]:
             yield [phone for _, phone in page]
 
 
-@transaction.atomic
 def list_number(
     organization: Organization, hashed: str, phone: str, *, reason: str, source: str, until: datetime | None
 ) -> bool:
     """Keep a number from calls. Without the number, its hash does. Return whether it was not listed before."""
     if phone:
         return entries.add(organization, phone, reason=reason, source=source, expires_at=until)[1]
-    given = {"reason": reason, "source": source, "expires_at": until}
-    entry, created = DoNotCall.objects.get_or_create(organization=organization, phone_hash=hashed, defaults=given)
-    if not created and entry.expires_at is not None and (until is None or until > entry.expires_at):
-        entry.expires_at = until
-        entry.save(update_fields=["expires_at"])
-    if created or until is None:
-        entries.note_listed(entry)
-    return created
+    return entries.add_hash(organization, hashed, reason=reason, source=source, expires_at=until)[1]

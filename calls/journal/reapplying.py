@@ -19,6 +19,7 @@ from calls.actions.quiescing import IllegalTransition
 from calls.journal.persons import SOURCE, Numbers, list_number
 from calls.journal.restoring import end
 from calls.models import Call
+from calls.outcomes import staff_decisions
 from calls.outcomes.transitions import lock_call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
@@ -48,6 +49,8 @@ def last_of_each(notes: Iterable[Line]) -> dict[Key, Line]:
             found[owner, "hold", line["contact"]] = line
         elif kind == "withdrawn":
             found[owner, "withdrawn", line["campaign"], line["contact"]] = line
+        elif kind == "canceled":
+            found[owner, "canceled", line["call"]] = line
         elif kind == "erased":
             found[owner, "erased", line["contact"]] = line
     return found
@@ -175,9 +178,15 @@ def _withdraw(organization: Organization, line: Line) -> int:
     return 0
 
 
+def _cancel(organization: Organization, line: Line) -> int:
+    call = Call.objects.filter(organization=organization, uuid=line["call"]).first()
+    return int(call is not None and staff_decisions.cancel(call, line["reason"], REASON, actor=SOURCE))
+
+
 _ACTIONS: dict[str, tuple[str, Callable[[Organization, Line], int]]] = {
     "calls": ("organizations stopped again", _stop_calls),
     "campaign": ("campaigns stopped again", _stop_campaign),
     "hold": ("contacts held again", _hold),
     "withdrawn": ("recipients withdrawn again", _withdraw),
+    "canceled": ("calls canceled again", _cancel),
 }

@@ -7,7 +7,7 @@ worker starts until every journal was compared, or declared lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from calls.journal.comparing import Comparison, compare
 from campaigns.models.number_hash import begin_number_hashes
 from tenants.journal import folder as folders
 from tenants.journal.keeping import remove_old
+from tenants.journal.notes import write_left
 from tenants.journal.writer import history, writer
 from tenants.models import DialJournal, History, JournalFile
 
@@ -37,11 +38,12 @@ def admit() -> None:
     folder: Path | None = settings.DIAL_JOURNAL
     found = _look_and_present(folder) if folder else None
     if found is not None and found.is_fine and found.journal is not None:
-        DialJournal.objects.filter(pk=found.journal.pk).exclude(trouble="").update(trouble="")
+        _forget_trouble(found)
         with _as_refusal(found.folder):
             remove_old(found.folder, found.journal)
     if wrong := _sentence(found):
         raise Refused(wrong)
+    write_left()
 
 
 def stay() -> None:
@@ -58,6 +60,7 @@ def stay() -> None:
         return
     if not found.unreadable and (wrong := _sentence(found)):
         raise Refused(wrong)
+    write_left()
 
 
 def introduce(folder: Path) -> None:
@@ -73,7 +76,10 @@ def begin_web() -> None:
     if folder is None:
         return
     with suppress(Refused):  # readiness says it
-        _look_and_present(folder)
+        found = _look_and_present(folder)
+        _forget_trouble(found)
+        if found.is_fine:
+            write_left()
     tidy()
 
 
@@ -112,6 +118,12 @@ def _as_refusal(folder: Path) -> Iterator[None]:
         raise Refused(f"The dial journal in {folder} cannot be written: {error.strerror}.") from error
 
 
+def _forget_trouble(found: Comparison) -> None:
+    """Forget what a process of before could not write. If it still cannot be written, the next line says so again."""
+    if found.is_fine and found.journal is not None:
+        DialJournal.objects.filter(pk=found.journal.pk).exclude(trouble="").update(trouble="")
+
+
 def begin_epoch_if_restored(compared: Sequence[Comparison]) -> None:
     """Begin a new epoch, once for each time that the database is restored: all journals have to be compared again."""
     now = fingerprint()
@@ -138,7 +150,7 @@ def _is_strange(found: Comparison, now: str) -> bool:
 
 def register(found: Comparison, presented: int = 0) -> DialJournal:
     """Return the row of a folder's journal. Make it, and the journal, if they are new."""
-    identity, _ = folders.made_identity(found.folder, history().installation)
+    identity = found.identity or folders.made_identity(found.folder, history().installation)[0]
     given = {"host": identity.host, "folder": str(found.folder), "presented": presented}
     found.identity = identity
     found.journal, _ = DialJournal.objects.get_or_create(uuid=identity.journal, defaults=given)
@@ -153,11 +165,13 @@ def present(found: Comparison, journal: DialJournal) -> None:
         folders.forget_told(found.folder, found.short)
     known, told = dict(rows.values_list("name", "position")), folders.told(found.folder)
     for name, end in found.ends.items():
+        # A file whose odd lines are settled now is known to its end. Of another one the process may run: no further
+        # than it told the database, because each of its claims has to tell of more than the one before.
+        position = end if name in found.odd else min(end, told.get(name, end))
         if name not in known:
-            JournalFile.objects.get_or_create(journal=journal, name=name, defaults={"position": end})
-        elif known[name] < end and known[name] < told.get(name, end):
-            # Not of a process that may run: each of its claims has to tell the database of more than the one before.
-            rows.filter(name=name, position__lt=end).update(position=end)
+            JournalFile.objects.get_or_create(journal=journal, name=name, defaults={"position": position})
+        elif known[name] < position:
+            rows.filter(name=name, position__lt=position).update(position=position)
     DialJournal.objects.filter(_not_compared(), pk=journal.pk).update(presented=history().epoch)
 
 
@@ -166,9 +180,9 @@ def is_restored() -> bool:
     return DialJournal.objects.filter(_not_compared()).exists()
 
 
-def awaited() -> list[str]:
-    """Return the names of the journals that were not compared since the database was restored."""
-    return naming.names(DialJournal.objects.filter(_not_compared()))
+def awaited(but: Collection[int] = ()) -> list[str]:
+    """Return the names of the journals that were not compared since the database was restored, `but` these."""
+    return naming.names(DialJournal.objects.filter(_not_compared()).exclude(pk__in=but))
 
 
 def ailing() -> QuerySet[DialJournal]:
@@ -238,6 +252,7 @@ def _sentence(found: Comparison | None) -> str:
     if hosts := awaited():
         return (
             f"The database was restored or moved, and the dial journal of {', '.join(hosts)} was not compared with it. "
-            f"Start the worker there, run {COMMAND} --journal FOLDER with it, or {COMMAND} --declare-lost {hosts[0]}."
+            f"Start the worker or restart the web process there, run {COMMAND} --journal FOLDER with it, or {COMMAND} "
+            f"--declare-lost {hosts[0]}."
         )
     return ""

@@ -17,6 +17,7 @@ from calls.outcomes import costs
 from calls.outcomes.circuit_breaker import Means
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 from tenants import audit_log
+from tenants.journal.notes import note
 
 
 class DecisionRefused(Exception):
@@ -39,6 +40,7 @@ def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: M
         finish(locked, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail, now)
         if actor:
             _audit(fresh, "cancel", actor, reason)
+            note(fresh.organization, "canceled", call=str(fresh.uuid), reason=reason)
         return True
 
 

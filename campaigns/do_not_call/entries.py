@@ -43,13 +43,27 @@ def add(
     check_e164(phone)
     lock_everyone(organization, [phone])
     hashed = number_hash(phone)
+    given = DoNotCall(organization=organization, phone=phone, phone_hash=hashed, source=source, expires_at=expires_at)
+    return _add(given, reason, actor or source)
+
+
+@transaction.atomic
+def add_hash(
+    organization: Organization, hashed: str, *, reason: str, source: str, expires_at: datetime | None
+) -> tuple[DoNotCall, bool]:
+    """Add a number that nobody has, by its hash, as `add` does."""
+    given = DoNotCall(organization=organization, phone_hash=hashed, source=source, expires_at=expires_at)
+    return _add(given, reason, actor=source)
+
+
+def _add(given: DoNotCall, reason: str, actor: str) -> tuple[DoNotCall, bool]:
     entry, created = DoNotCall.objects.get_or_create(
-        organization=organization,
-        phone_hash=hashed,
-        defaults={"phone": phone, "reason": reason, "source": source, "expires_at": expires_at},
+        organization=given.organization,
+        phone_hash=given.phone_hash,
+        defaults={"phone": given.phone, "reason": reason, "source": given.source, "expires_at": given.expires_at},
     )
     if not created:
-        audit_log.record_many(_prolong(entry, phone, reason, expires_at, actor or source))
+        audit_log.record_many(_prolong(entry, given.phone, reason, given.expires_at, actor))
         entry.save()
     note_listed(entry)
     return entry, created
@@ -76,7 +90,7 @@ def _moment(expires_at: datetime | None) -> str | None:
 def _prolong(entry: DoNotCall, phone: str, reason: str, expires_at: datetime | None, actor: str) -> list[AuditEntry]:
     """Extend an existing entry. Return the audit entries to save, if anything changed."""
     before = audited_fields(entry)
-    entry.phone = phone
+    entry.phone = phone or entry.phone
     entry.reason = reason or entry.reason
     if entry.expires_at is not None and (expires_at is None or expires_at > entry.expires_at):
         entry.expires_at = expires_at

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import connections, models, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
 from django.db.models.signals import post_migrate
 
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, is_readable
@@ -52,12 +52,12 @@ def number_hash(e164: str) -> str:
     return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
 
 
-def begin_number_hashes(app_config: AppConfig | None = None, **_: Any) -> None:
+def begin_number_hashes(app_config: AppConfig | None = None, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Create the key if there is none. A receiver of `post_migrate`, so that every backup has it."""
     if app_config is not None and app_config.label != InstallationKey._meta.app_label:
         return
-    if not InstallationKey.objects.filter(name=KEY_NAME).exists():
-        _hash_key()
+    if InstallationKey._meta.db_table in connections[using].introspection.table_names():
+        _stored_key(using)
 
 
 def forget_hash_key(**_: Any) -> None:
@@ -70,9 +70,7 @@ def _hash_key() -> bytes:
     database = f"{using} {connections[using].settings_dict['NAME']}"
     if key := _keys.get(database):
         return key
-    row, _ = InstallationKey.objects.using(using).get_or_create(
-        name=KEY_NAME, defaults={"value": secrets.token_hex(32)}
-    )
+    row = _stored_key(using)
     if not is_readable(row, "value"):
         raise UndecryptableSecret("The key of the do-not-call list")
     key = bytes.fromhex(row.value)
@@ -82,6 +80,11 @@ def _hash_key() -> bytes:
 
     transaction.on_commit(remember, using=using)  # a key created in a transaction that rolls back must not be cached
     return key
+
+
+def _stored_key(using: str) -> InstallationKey:
+    given = {"value": secrets.token_hex(32)}
+    return InstallationKey.objects.using(using).get_or_create(name=KEY_NAME, defaults=given)[0]
 
 
 def number_hashes(phones: Iterable[str]) -> dict[str, str]:

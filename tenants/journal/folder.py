@@ -154,18 +154,27 @@ def tell(descriptor: int, position: int) -> None:
 
 
 def told(folder: Path, now: datetime | None = None) -> dict[str, int]:
-    """Return how much the processes of this folder have told the database of their files, those of two days."""
+    """Return how much the processes of this folder have told the database of their files, those of two days.
+
+    What cannot be read tells nothing: 0. Raises OSError when the folder cannot be read.
+    """
     since, found = first_day(1, now), {}
     with suppress(FileNotFoundError), os.scandir(folder / TOLD) as entries:
         for entry in entries:
             day = day_of(entry.name)
             if day is not None and day >= since:
-                found[entry.name] = int(Path(entry.path).read_bytes() or b"0")
+                found[entry.name] = _told_in(Path(entry.path))
     return found
 
 
+def _told_in(path: Path) -> int:
+    with suppress(OSError, ValueError):  # removed meanwhile, of another user, or torn by a crash of the machine
+        return int(path.read_bytes())
+    return 0
+
+
 def forget_told(folder: Path, names: Iterable[str]) -> None:
-    """Forget what was told of files that are lost."""
+    """Forget what was told of files that are lost, or that their process has left for another one."""
     for name in names:
         (folder / TOLD / name).unlink(missing_ok=True)
 

@@ -96,6 +96,7 @@ class Writer:
         self._again_at = 0.0
         self._file: _File | None = None
         self._journal: int | None = None
+        self._left: list[str] = []  # files of this process that it has left for another one
 
     def ready(self) -> bool:
         """Return whether the journal can be written, as far as is known. After a failure, try from time to time.
@@ -107,7 +108,7 @@ class Writer:
                 return False
             with suppress(NotWritten):
                 if self.trouble or self._file is None or self._file.day != datetime.now(UTC).date():
-                    self.append([{"kind": "again"}] if self.trouble else [])
+                    self.append([])
             if self.refused:
                 raise DatabaseIsOlder(self.refused)
             return not self.trouble
@@ -125,9 +126,8 @@ class Writer:
             except (OSError, ValueError, DatabaseIsOlder, DatabaseError, InterfaceError) as error:
                 raise NotWritten(self._fail(error)) from error
             file.synced = file.size
-            if self.trouble and not self.refused:
+            if not self.refused:
                 self.trouble = ""
-                self._tell()
         if words:
             failpoints.reach("journal.written")
 
@@ -142,10 +142,20 @@ class Writer:
             except OSError:
                 self.close()  # what is torn is the end of its file
 
-    def mark(self) -> None:
+    def told(self) -> dict[str, int]:
+        """Return what the processes of this folder have told the database so far, for `mark`. Raises NotCompared.
+
+        Read it before the transaction, which holds locks: each of them was told before it said so.
+        """
+        try:
+            return folders.told(self.folder)
+        except OSError as error:
+            raise NotCompared(f"The dial journal in {self.folder} cannot be read: {error.strerror}.") from error
+
+    def mark(self, told: Mapping[str, int]) -> None:
         """Tell the database, in the caller's transaction, how much is on the disk, and ask it what it knows.
 
-        It has to know what each process of this host has told it, also of other files: the claims of others are as
+        It has to know what each process of this host has `told` it, also of other files: the claims of others are as
         much in a restored queue as this one's. Raises DatabaseIsOlder, NotCompared.
         """
         file = self._file
@@ -153,20 +163,29 @@ class Writer:
             raise DatabaseIsOlder(self.refused)
         if file is None:
             raise NotCompared("The dial journal is not open.")
-        told, synced = folders.told(self.folder), file.synced
+        synced = file.synced
         mine = JournalFile.objects.filter(pk=file.row, position__gte=file.marked)
         epoch = History.objects.values("epoch")[:1]
         awaited = DialJournal.objects.filter(presented__lt=Subquery(epoch))  # of any host: it may know of any call
         # Another thread may have told it of more.
         if not mine.filter(~Exists(awaited)).update(position=Greatest("position", synced)):
-            if mine.exists() and awaited.exists():
+            if mine.exists():  # a journal was awaited, though it may have been compared since
                 raise NotCompared(NOT_COMPARED)
             self._refuse()
-        known = JournalFile.objects.filter(journal=self._journal, name__in=told).values_list("name", "position")
-        positions = dict(known)
-        if any(positions.get(name, -1) < position for name, position in told.items()):
+        # Twice, because a number that is being written may read as a larger one.
+        if self._is_behind(told) and self._is_behind(self.told()):
             self._refuse()
         transaction.on_commit(lambda: self._remember(file, synced))
+
+    def _is_behind(self, told: Mapping[str, int]) -> bool:
+        """Return whether the database knows less than it was told. A file of which it was told nothing proves nothing.
+
+        Its process may not have come to its row yet, or have died before.
+        """
+        names = [name for name, position in told.items() if position]
+        known = JournalFile.objects.filter(journal=self._journal, name__in=names).values_list("name", "position")
+        positions = dict(known)
+        return any(positions.get(name, -1) < told[name] for name in names)
 
     def _remember(self, file: _File, synced: int) -> None:
         with self._lock:
@@ -174,6 +193,9 @@ class Writer:
                 file.marked = synced
                 with suppress(OSError):
                     folders.tell(file.telling, synced)
+                    # A database that knows this knows all that the process told it before.
+                    folders.forget_told(self.folder, self._left)
+                    self._left = []
 
     def _refuse(self) -> NoReturn:
         if not self.refused:
@@ -185,6 +207,7 @@ class Writer:
         """Close the file. The next line opens another one."""
         with self._lock:
             if self._file is not None and self.pid == os.getpid():
+                self._left.append(self._file.name)
                 for descriptor in (self._file.descriptor, self._file.telling):
                     if descriptor >= 0:
                         with suppress(OSError):
@@ -200,14 +223,16 @@ class Writer:
         if self.refused:
             raise DatabaseIsOlder(self.refused)
         journal = self._known_journal()
+        self._journal = journal.pk
         name, descriptor = folders.new_file(self.folder, today)
         file = self._file = _File(name, today, descriptor)
         file.telling = folders.begin_telling(self.folder, name)
         self._write(file, encode({"kind": "file"}))
         os.fdatasync(descriptor)  # so each claim tells the database of more than the one before, the first as well
         file.synced = file.size
-        file.row = JournalFile.objects.create(journal=journal, name=name).pk
-        self._journal = journal.pk
+        # Who compares the folder meanwhile may have made the row, with what was told so far: nothing.
+        file.row = JournalFile.objects.get_or_create(journal=journal, name=name)[0].pk
+        self._store_trouble("")  # also of a process that has ended
         return file
 
     def _leave(self, file: _File) -> None:
@@ -247,14 +272,15 @@ class Writer:
         if not self.trouble:
             logger.error("The dial journal in %s cannot be written: %s", self.folder, why)
             self.trouble = f"The dial journal in {self.folder} cannot be written: {why.rstrip('.')}."[:300]
-            self._tell()
+        if not self.refused:
+            self._store_trouble(self.trouble)  # each time: another process may have removed it
         return self.trouble
 
-    def _tell(self) -> None:
+    def _store_trouble(self, trouble: str) -> None:
         """Let the web processes know. If the database does not answer, they have more to say than this."""
         if self._journal is not None:
             with suppress(DatabaseError, InterfaceError):
-                DialJournal.objects.filter(pk=self._journal).update(trouble=self.trouble)
+                DialJournal.objects.filter(pk=self._journal).exclude(trouble=trouble).update(trouble=trouble)
 
 
 _held: dict[Path, Writer] = {}

@@ -57,6 +57,12 @@ class JournalNote(models.Model):
 
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     at = models.DateTimeField(default=utc_now, db_index=True)  # the purge reads the index
+    line = models.JSONField(null=True, editable=False)  # until it is written
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["at"], name="journal_note_unwritten", condition=models.Q(line__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return str(self.token)

@@ -39,6 +39,14 @@ class Command(RecordedCommand):
                 "A host with several journals: HOST:FOLDER, or the journal's ID."
             ),
         )
+        parser.add_argument(
+            "--keep-running",
+            action="store_true",
+            help=(
+                "Do not pause campaigns. Otherwise all that run or are scheduled in a restored database wait until "
+                "somebody resumes them, because edits since the backup are lost."
+            ),
+        )
         parser.add_argument("--dry-run", action="store_true", help="Say what the database forgot, and change nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +54,13 @@ class Command(RecordedCommand):
         if not folders and settings.DIAL_JOURNAL:
             folders = [settings.DIAL_JOURNAL]
         try:
-            report = reconcile(folders, options["declare_lost"], actor=COMMAND_LINE, dry_run=options["dry_run"])
+            report = reconcile(
+                folders,
+                options["declare_lost"],
+                actor=COMMAND_LINE,
+                dry_run=options["dry_run"],
+                keep_running=options["keep_running"],
+            )
         except CannotReconcile as error:
             raise CommandError(str(error)) from error
         except IllegalTransition as error:  # somebody called or edited a contact meanwhile that has to be erased again

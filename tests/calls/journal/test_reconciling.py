@@ -127,11 +127,11 @@ def place(number: PhoneNumber, answer: Reading | ProviderError | None = None) ->
     return claim.call
 
 
-def restored(copy: Path) -> None:
+def restored(copy: Path, **options: Any) -> None:
     backups.restore(copy)
     with pytest.raises(standing.Refused, match="older than the dial journal"):
         standing.admit()
-    call_command("reconcile_journal")
+    call_command("reconcile_journal", **options)
     standing.admit()
 
 
@@ -281,6 +281,19 @@ def test_what_forbids_calls_is_done_again(
     }
 
 
+def test_a_call_that_was_canceled_is_canceled_again(running: Campaign, number: PhoneNumber, backup: Path) -> None:
+    standing.admit()
+    ordered, kept = (support.single(number, f"+1212555018{digit}") for digit in range(2))
+    backups.take(backup)
+    staff_decisions.cancel(ordered, "canceled_by_request", "Canceled by request.", actor="ada")
+    unknown = support.single(number, "+12125550188")
+    staff_decisions.cancel(unknown, "canceled_by_request", "Canceled by request.", actor="ada")
+    restored(backup)
+    found = {row.pk: (row.status, row.ended_reason) for row in Call.objects.all()}
+    assert found == {ordered.pk: (Status.CANCELED, "canceled_by_request"), kept.pk: (Status.QUEUED, "")}
+    assert AuditEntry.objects.get(action="dial_journal.reconcile").detail["notes"]["calls canceled again"] == 1
+
+
 def test_a_stop_that_was_lifted_is_not_done_again(running: Campaign, backup: Path) -> None:
     standing.admit()
     backups.take(backup)
@@ -288,7 +301,7 @@ def test_a_stop_that_was_lifted_is_not_done_again(running: Campaign, backup: Pat
     kill_switch.allow_calls(running.organization, actor="ada")
     campaigns.pause(running, actor="ada")
     campaigns.resume(running, actor="ada")
-    restored(backup)
+    restored(backup, keep_running=True)
     running.refresh_from_db()
     assert running.status == "running"
     assert not Organization.objects.get(pk=running.organization_id).calls_stopped

@@ -42,6 +42,9 @@ def test_nobody_is_called_twice_after_a_backup_was_restored(
         call_command("worker")
     assert refused.value.returncode == 3
     call_command("reconcile_journal")
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.PAUSED
+    campaigns.resume(campaign, actor="ada")
     run_to_the_end(campaign)
     rings = Counter(dial["to_number"] for dial in sandbox.journal())
     assert rings == Counter(PEOPLE)

@@ -334,7 +334,7 @@ def test_a_line_that_is_written_meanwhile_is_no_loss(
     def busy(*given: Any) -> dict[str, int]:
         found = sizes(*given)
         with path.open("ab") as file:
-            file.write(encode({"kind": "again"}))
+            file.write(encode({"kind": "file"}))
         JournalFile.objects.update(position=path.stat().st_size)
         return found
 
