@@ -24,7 +24,7 @@ class NumberedAdmin(ScopedAdmin):
 
 def both_formats(e164: str) -> str:
     """Return a number as HTML, in its national format and in E.164; "erased" without a number."""
-    return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
+    return format_html('<bdi>{}</bdi> <bdi class="tl-faint">{}</bdi>', national(e164), e164) if e164 else "erased"
 
 
 def called_number(recipient: Recipient) -> str:
