@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "tenants.backoffice.roles.LocalTimeMiddleware",
     "tenants.backoffice.sign_in.middleware.SessionActivityMiddleware",
+    "tenants.backoffice.sign_in.middleware.UnsavedFormMiddleware",
     "tenants.backoffice.sign_in.middleware.TwoStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -41,15 +41,15 @@ MEASURE = r"""() => {
           wrong.push(match[0] + " in " + node.parentElement.outerHTML.slice(0, 200));
         }
         const block = node.parentElement.closest("td, th, p, li, dd, dt, h1, h2, h3, div");
-        seen.push({sign, text: match[0], block, top: found[0].top, left: Math.min(...found.map(box => box.left)),
-                   right: Math.max(...found.map(box => box.right))});
+        seen.push({sign, text: match[0], block, top: found[0].top, left: found[0].left,
+                   right: Math.max(...found.filter(box => box.top === found[0].top).map(box => box.right))});
       }
     }
   }
   seen.forEach((each, at) => {
     const next = seen[at + 1];
     if (next && each.sign < 0 && next.sign > 0 && each.block === next.block && Math.abs(each.top - next.top) < 4
-        && each.right > next.left + 1) wrong.push(each.text + " behind " + next.text + " in " + each.block.outerHTML.slice(0, 200));
+        && each.right > next.left + 1) wrong.push(each.text + " behind " + next.text);
   });
   return {wrong, numbers: seen.filter(each => each.sign > 0).length, names: seen.filter(each => each.sign < 0).length};
 }"""
