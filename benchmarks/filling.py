@@ -96,7 +96,8 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
     cursor.execute(
         f"""
         INSERT INTO campaigns_contact (uuid, organization_id, phone, name, name_key, external_id, language,
-            timezone, variables, consent_basis, consent_evidence, on_hold, hold_reason, phone_hash, created_at, updated_at)
+            timezone, variables, consent_basis, consent_evidence, on_hold, hold_reason, phone_hash, created_at,
+            updated_at)
         SELECT gen_random_uuid(), %(home)s,
             '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
             ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12], NULL,
