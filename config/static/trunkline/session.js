@@ -57,10 +57,12 @@
     delete form.dataset.checked;
   }
 
+  // Before all other listeners: to them the form is submitted once, when it is sent.
   document.addEventListener("submit", function (event) {
     var form = event.target;
-    if (owner === null || form.dataset.checked || event.defaultPrevented || !isKept(form)) return;
+    if (owner === null || form.dataset.checked || !isKept(form)) return;
     event.preventDefault();
+    event.stopImmediatePropagation();
     if (form.dataset.asking) return; // clicked twice
     form.dataset.asking = "yes";
     var submitter = event.submitter;
@@ -71,7 +73,7 @@
       },
       function () { waiting = form; say("The server cannot be reached, so nothing was sent. Try again in a moment."); }
     );
-  });
+  }, true);
 
   // Back from the other tab.
   document.addEventListener("visibilitychange", function () {
