@@ -14,6 +14,7 @@ from typing import Any
 AREAS = ("212", "312", "415", "512", "617", "702", "206", "305", "404", "816")
 FIRST = ("Ada", "Ben", "Chloé", "Dora", "Émile", "Fatima", "George", "Hanna", "Ivan", "Jana", "Karim", "Lena")
 LAST = ("Martin", "Bernard", "Schmidt", "Rossi", "Novak", "Smith", "Jones", "Garcia", "Nguyen", "Cohen", "Ito", "Ali")
+KEYS_AT_ONCE = 20_000
 SHARES = (0.6, 0.3, 0.1)
 LITTLE = 60  # campaigns with few recipients, like most campaigns
 DECISION = json.dumps(
@@ -85,6 +86,7 @@ def _give_defaults(cursor: Any) -> None:
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
     """Insert one organization's contacts, lists, provider accounts and campaigns. Return the biggest campaign."""
+    from campaigns import name_keys
     from campaigns.models import ContactList
 
     lists = [
@@ -93,11 +95,12 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
     assistants, numbers = _providers(organization)
     cursor.execute(
         f"""
-        INSERT INTO campaigns_contact (uuid, organization_id, phone, name, external_id, language, timezone, variables,
-            consent_basis, consent_evidence, on_hold, hold_reason, phone_hash, created_at, updated_at)
+        INSERT INTO campaigns_contact (uuid, organization_id, phone, name, name_key, external_id, language,
+            timezone, variables, consent_basis, consent_evidence, on_hold, hold_reason, phone_hash, created_at,
+            updated_at)
         SELECT gen_random_uuid(), %(home)s,
             '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
-            ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12],
+            ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12], NULL,
             CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '',
             CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
             jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '', '',
@@ -106,6 +109,8 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
         """,
         {"home": organization.pk, "contacts": contacts},
     )
+    while name_keys.fill(KEYS_AT_ONCE):
+        pass
     sizes = (contacts * 5 // 6, contacts // 6, min(contacts, 200))
     for each, size in zip(lists, sizes, strict=True):
         cursor.execute(

@@ -75,7 +75,9 @@ def main() -> int:
 def in_a_database(contacts: int, calls: int, repeat: int, only: str, *, exports: bool = False) -> list[Measured]:
     from django.db import connection
 
-    old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    old = connection.creation.create_test_db(
+        verbosity=0, autoclobber=True, serialize=False
+    )  # secrets are not serialized
     try:
         begun = time.perf_counter()
         filled = fill(contacts, calls)
@@ -281,7 +283,8 @@ def api_lists(filled: Filled) -> Iterator[tuple[str, str]]:
     big = f"campaigns/{filled.big.uuid}"
     for path in (
         "organizations/", "provider-accounts/", "assistants/", "phone-numbers/", "contacts/", 
-        "contacts/?phone=%2B12122000001", "contact-lists/", "imports/", "do-not-call/", "campaigns/", f"{big}/",
+        "contacts/?phone=%2B12122000001", "contacts/?q=emile+ito", "contacts/?q=zz",
+        "contact-lists/", "imports/", "do-not-call/", "campaigns/", f"{big}/",
         f"{big}/progress/", f"{big}/variants/", f"{big}/versions/", f"{big}/recipients/",
         f"{big}/recipients/?status=waiting",
         f"{big}/recipients/?status=skipped", f"{big}/recipients/?outcome=failed", "calls/", "calls/?status=completed",

@@ -97,6 +97,7 @@ class Pauses:
     purge_leftovers: float = 60.0
     fold_counts: float = 5.0
     seal_audit: float = 60.0
+    fill_name_keys: float = 30.0
 
     @classmethod
     def at_most(cls, seconds: float) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import django_filters
@@ -21,6 +22,7 @@ from campaigns.models import (
     NumberKind,
 )
 from campaigns.models.contact import MAX_EVIDENCE
+from campaigns.name_search import named
 from campaigns.number_search import having
 from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
@@ -212,9 +214,22 @@ class ContactFilters(django_filters.FilterSet):
         return queryset.filter(Q(pk__in=list(first.values_list("pk", flat=True))) | having(further))
 
     def by_prefix(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
-        digits = (text if text.startswith("+") else f"+{text}").replace(" ", "")
-        found = Q(name__istartswith=text) | Q(phone__startswith=digits)
-        return queryset.filter(found | having(self._further().filter(phone__startswith=digits)))
+        """Return the contacts with such a name, or with a number that begins like this, written in any format."""
+        access = self.request.auth
+        found = named(text, access.where(Action.SEE))
+        begins = Q(pk__in=[])
+        # An unescaped plus in a query string arrives as a space, which the filter form strips.
+        plus = phones.e164_prefixes(f"+{text}", ()) if text[:1].isdecimal() else set()
+        for prefix in phones.e164_prefixes(text, self._regions()) | plus:
+            begins |= Q(phone__startswith=prefix)
+        return queryset.filter(found | begins | having(self._further().filter(begins)))
+
+    def _regions(self) -> Collection[str]:
+        """Return the countries by which the caller's organizations read national numbers."""
+        access = self.request.auth
+        if access.home:
+            return [access.home.default_region]
+        return sorted(set(access.organizations(Action.SEE).values_list("default_region", flat=True)[:100]))
 
     def _further(self) -> QuerySet[ContactNumber]:
         numbers: QuerySet[ContactNumber] = self.request.auth.visible(ContactNumber.objects.all())

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "tenants.backoffice.roles.LocalTimeMiddleware",
     "tenants.backoffice.sign_in.middleware.SessionActivityMiddleware",
+    "tenants.backoffice.sign_in.middleware.UnsavedFormMiddleware",
     "tenants.backoffice.sign_in.middleware.TwoStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -89,13 +90,19 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["tenants.backoffice.isolating.FilesystemLoader", "tenants.backoffice.isolating.AppLoader"],
+                )
+            ],
+            "builtins": ["tenants.backoffice.isolating"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]

@@ -25,6 +25,10 @@ def _alpine(request: HttpRequest) -> str:
     return static("trunkline/alpine.js")
 
 
+def _session(request: HttpRequest) -> str:
+    return static("trunkline/session.js")
+
+
 def _style(request: HttpRequest) -> str:
     return static("trunkline/trunkline.css")
 
@@ -45,7 +49,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.page.index",
     "STYLES": [_style],
-    "SCRIPTS": [_alpine, _script, _keyboard, _drawer],
+    "SCRIPTS": [_alpine, _script, _keyboard, _drawer, _session],
     "ACCOUNT": {
         "navigation": [
             {"title": "My settings", "link": reverse_lazy("my-settings")},

@@ -27,6 +27,7 @@ COVERED_BY = {
     "calls/outcomes/writing.py": "tests/calls/test_batches.py",
     "calls/reports/results_csv.py": "tests/calls/test_results_csv.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
+    "campaigns/name_keys.py": "tests/campaigns/test_name_search.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "config/findings.py": "tests/test_system_page.py",
     "tenants/db/append_only.py": "tests/tenants/test_audit_chain.py",

@@ -19,7 +19,7 @@ from calls.engine.control import Control, Repeated
 from calls.engine.leader import Leadership
 from calls.following import status_callbacks
 from calls.webhooks import maintenance as webhook_maintenance
-from campaigns import launching
+from campaigns import launching, name_keys
 from campaigns.imports import job, retention, undo
 from tenants import audit_chain
 from tenants.api import idempotency
@@ -44,6 +44,7 @@ class Upkeep:
             ("purge_leftovers", self.purge_leftovers, pauses.purge_leftovers),
             ("fold_counts", self.fold_counts, pauses.fold_counts),
             ("seal_audit", self.seal_audit, pauses.seal_audit),
+            ("fill_name_keys", self.fill_name_keys, pauses.fill_name_keys),
         ]
         return [
             ("import", self._first_of(job.due, job.run_step), pauses.imports),
@@ -91,3 +92,6 @@ class Upkeep:
 
     async def seal_audit(self) -> bool:
         return bool(await self._db(audit_chain.seal))
+
+    async def fill_name_keys(self) -> bool:
+        return bool(await self._db(name_keys.fill))

@@ -1,6 +1,7 @@
 """Find contacts, calls and campaigns by a phone number, a name, or a Trunkline, external or provider ID.
 
-Tables have millions of rows, so every search uses an index: it compares whole values or how they begin.
+Tables have millions of rows, so every search uses an index: it compares whole values or how they begin, of names
+each word. Names are compared by their search keys.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from calls.models import Call, stored_as
-from campaigns.admin.numbers import e164_prefixes
 from campaigns.models import Campaign, Contact, ContactList, ContactNumber
+from campaigns.name_search import named
+from campaigns.phones import e164_prefixes
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.search_keys import contains, narrows, search_key
 
+M = TypeVar("M", bound=Model)
 AT_ONCE = 8
 PEOPLE_OF_CALLS = 50
 FEWEST_DIGITS = 4
@@ -48,7 +54,7 @@ def read(term: str, organizations: Iterable[int], regions: Callable[[], Iterable
         organizations=list(organizations),
         numbers=frozenset(numbers),
         ids=_ids(term),
-        names=len(term) >= 2 and not numbers,
+        names=narrows(term) and not numbers,
     )
 
 
@@ -78,7 +84,7 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         further = ContactNumber.objects.filter(_begins("phone", asked.numbers), asked.mine)
         found |= Q(pk__in=list(further.order_by().values_list("contact_id", flat=True)[:limit]))
     if asked.names:
-        found |= Q(name__istartswith=asked.term)
+        found |= named(asked.term, asked.organizations)
     rows = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
     return sorted(rows, key=lambda contact: (contact.name, contact.phone))
 
@@ -111,26 +117,42 @@ def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int
     return list(dict.fromkeys([*first, *further]))[:PEOPLE_OF_CALLS]
 
 
+def of_name(asked: Asked) -> list[int]:
+    """Return the internal keys of at most PEOPLE_OF_CALLS contacts with such a name."""
+    rows = Contact.objects.filter(named(asked.term, asked.organizations), asked.mine, erased_at=None)
+    return list(rows.order_by().values_list("pk", flat=True)[:PEOPLE_OF_CALLS])
+
+
+def _containing(rows: Iterable[M], field: str, asked: Asked, limit: int) -> list[M]:
+    """Return the first rows that contain the term in this column. They are few enough to read them all."""
+    key = search_key(asked.term)
+    found = (row for row in rows if contains(getattr(row, field), key)) if asked.names else ()
+    return list(islice(found, limit))
+
+
 def campaigns(asked: Asked, limit: int = AT_ONCE) -> list[Campaign]:
     rows = Campaign.objects.filter(asked.mine).order_by("-pk")
     if asked.ids:
         return list(rows.filter(uuid__range=asked.ids)[:limit])
-    return list(rows.filter(name__icontains=asked.term)[:limit]) if asked.names else []
+    return _containing(rows.only("name", "status", "created_at"), "name", asked, limit)
 
 
 def lists(asked: Asked, limit: int = AT_ONCE) -> list[ContactList]:
     rows = ContactList.objects.filter(asked.mine).order_by("-pk")
-    return list(rows.filter(name__icontains=asked.term)[:limit]) if asked.names else []
+    return _containing(rows, "name", asked, limit)
 
 
 def assistants(asked: Asked, limit: int = AT_ONCE) -> list[Assistant]:
     rows = Assistant.objects.filter(asked.mine).select_related("account").order_by("name")
-    named = Q(external_id=asked.term) | (Q(name__icontains=asked.term) if asked.names else Q())
-    return list(rows.filter(named)[:limit]) if asked.term else []
+    if not asked.names:
+        return list(rows.filter(external_id=asked.term)[:limit]) if asked.term else []
+    key = search_key(asked.term)
+    found = (row for row in rows if row.external_id == asked.term or contains(row.name, key))
+    return list(islice(found, limit))
 
 
 def caller_numbers(asked: Asked, limit: int = AT_ONCE) -> list[PhoneNumber]:
     rows = PhoneNumber.objects.filter(asked.mine).select_related("account").order_by("e164")
     if asked.numbers:
         return list(rows.filter(_begins("e164", asked.numbers))[:limit])
-    return list(rows.filter(label__icontains=asked.term)[:limit]) if asked.names else []
+    return _containing(rows, "label", asked, limit)

@@ -25,6 +25,7 @@ from campaigns.list_sizes import sizes
 from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
+from campaigns.name_search import named
 from campaigns.number_search import having, keys_of
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 from campaigns.rules.placeholders import find
@@ -227,6 +228,9 @@ class ContactAdmin(NumberedAdmin):
             found |= Q(phone__startswith=prefix)
         numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).grants))
         return having(numbers) if self.exporting(request) else Q(pk__in=keys_of(numbers, SEARCHED_AT_MOST))
+
+    def like_texts(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Q:
+        return named(term, reach_of(request).grants)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         given = _pairs(form.cleaned_data["further_numbers"])

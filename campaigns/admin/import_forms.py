@@ -18,6 +18,7 @@ from campaigns.models import ContactImport, ContactList
 from campaigns.phones import EVERYWHERE
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.models import Organization
+from tenants.search_keys import is_among
 
 LISTS_OFFERED = 200  # the newest; an import into another list starts on its page
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -121,7 +122,7 @@ class UploadForm(forms.Form):
                 self.add_error("new_list", "Name the new list, or choose an existing one.")
             elif home is None:
                 self.add_error("new_list", "You may not create a list in any organization.")
-            elif ContactList.objects.filter(organization=home, name=name).exists():
+            elif is_among(name, ContactList.objects.filter(organization=home).values_list("name", flat=True)):
                 self.add_error("new_list", "There is a list with this name already. Choose it, or give another name.")
         return values
 

@@ -8,33 +8,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from campaigns.models import Recipient
-from campaigns.phones import NotCallable, beginnings, lookups, national
+from campaigns.phones import e164_prefixes, national
 from tenants.backoffice.roles import regions_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
-
-
-def e164_prefixes(term: str, regions: Iterable[str]) -> set[str]:
-    """Return the E.164 prefixes that a search term may mean, if it is written as in one of these countries."""
-    digits = "".join(character for character in term if character.isdecimal())
-    if not digits or any(character.isalpha() for character in term):
-        return set()
-    if term.lstrip().startswith("+"):
-        return {f"+{digits}", *_whole(term, "")}
-    found = {f"+{digits}"} if len(digits) > 6 else set()
-    if digits.startswith("00"):
-        found = {f"+{digits[2:]}"} if len(digits) > 2 else set()
-    for region in regions:
-        found.update(_whole(term, region))
-        found |= set() if digits.startswith("00") else beginnings(digits, region)
-    return found
-
-
-def _whole(term: str, region: str) -> Iterable[str]:
-    """Return the numbers that a term in full may mean, in today's form and in former ones."""
-    try:
-        return lookups(term, region)
-    except NotCallable:
-        return ()
 
 
 class NumberedAdmin(ScopedAdmin):
@@ -48,7 +24,7 @@ class NumberedAdmin(ScopedAdmin):
 
 def both_formats(e164: str) -> str:
     """Return a number as HTML, in its national format and in E.164; "erased" without a number."""
-    return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
+    return format_html('<bdi>{}</bdi> <bdi class="tl-faint">{}</bdi>', national(e164), e164) if e164 else "erased"
 
 
 def called_number(recipient: Recipient) -> str:

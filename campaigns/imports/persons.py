@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -22,6 +23,7 @@ from campaigns.rules.whereabouts import zone_fault
 from tenants.db.among import Among
 from tenants.db.bulk_values import insert_values, update_values
 from tenants.db.copying import can_copy, copy_new
+from tenants.search_keys import search_key
 
 GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
 _values_of = attrgetter(*GIVEN)
@@ -74,7 +76,15 @@ def create(imp: ContactImport, new: Mapping[str, ContactRow]) -> dict[str, int]:
     given = {name: values for name, values in zip(GIVEN, columns, strict=True) if any(values)}
     if "timezone" in given:
         given["zone_fault"] = tuple(map(zone_fault, given["timezone"], given["phone"]))
-    same = {"organization_id": imp.organization_id, "created_by_import_id": imp.pk, **_moments(created=True)}
+    if "name" in given:
+        given["name_key"] = tuple(map(search_key, given["name"]))
+    same: dict[str, Any] = {
+        "organization_id": imp.organization_id,
+        "created_by_import_id": imp.pk,
+        **_moments(created=True),
+    }
+    if "name" not in given:
+        same["name_key"] = ""
     if can_copy():
         with suppress(IntegrityError), transaction.atomic():  # another transaction has inserted one meanwhile
             return dict(zip(given["phone"], copy_new(Contact, given, same), strict=True))
@@ -96,6 +106,10 @@ def write(organization_id: int, changed: Sequence[tuple[Person, Collection[str]]
         fields.add("zone_fault")  # its column follows from the zone
         for row, contact in zip(rows, contacts, strict=True):
             row["zone_fault"] = zone_fault(contact.timezone, contact.phone)
+    if "name" in fields:
+        fields.add("name_key")
+        for row in rows:
+            row["name_key"] = search_key(row["name"])
     update_values(Contact, rows, fields, _moments(created=False))
     _write_numbers([person for person, _ in changed if person.numbers_changed], organization_id)
 

@@ -17,10 +17,12 @@ from campaigns.rules.whereabouts import zone_fault
 from providers.models import VARIABLE_NAME, check_e164
 from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
+from tenants.search_keys import search_key
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
 MAX_EVIDENCE = 10_000  # characters
+COMPUTED = {"zone_fault": {"timezone", "phone"}, "name_key": {"name"}}  # columns that follow from others
 
 
 def check_variable_values(values: Any) -> None:
@@ -48,6 +50,16 @@ class ZoneFaultField(models.CharField):  # type: ignore[type-arg]
         return found
 
 
+class NameKeyField(models.TextField):  # type: ignore[type-arg]
+    """How the contact's name is compared in searches, computed at each insert and update of the contact."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        assert isinstance(model_instance, Contact)  # noqa: S101
+        found = search_key(model_instance.name)
+        setattr(model_instance, self.attname, found)
+        return found
+
+
 class NumberKind(models.TextChoices):
     """Where a person is reached by a number."""
 
@@ -70,7 +82,7 @@ class Contact(LoadedQuickly):
 
     # Fields whose values the audit log keeps apart, so that they can be erased.
     personal_fields = frozenset(
-        {"phone", "name", "external_id", "language", "variables", "consent_evidence", "hold_reason"}
+        {"phone", "name", "name_key", "external_id", "language", "variables", "consent_evidence", "hold_reason"}
     )
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
@@ -78,6 +90,7 @@ class Contact(LoadedQuickly):
     phone = models.CharField("number", max_length=16, validators=[check_e164])
     phone_kind = models.CharField("kind of number", max_length=6, choices=NumberKind, blank=True)
     name = models.CharField(max_length=200, blank=True)
+    name_key = NameKeyField(null=True, editable=False)  # NULL: not computed yet, see `campaigns/name_keys.py`
     external_id = models.CharField("external ID", max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True)
     timezone = models.CharField(
@@ -126,13 +139,15 @@ class Contact(LoadedQuickly):
             models.Index(
                 fields=["organization", "zone_fault", "-id"], name="contact_zone_fault", condition=~Q(zone_fault="")
             ),
-            # The admin's list of contacts. The migration adds an index for searches by name, on PostgreSQL.
+            # The admin's list of contacts. A migration adds the indexes for searches by name, on PostgreSQL.
             models.Index(fields=["organization", "-id"], name="contact_list"),
         ]
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        if update_fields is not None and {"timezone", "phone"} & (names := set(update_fields)):
-            update_fields = names | {"zone_fault"}
+        if update_fields is not None:
+            names = set(update_fields)
+            computed = {name for name, sources in COMPUTED.items() if sources & names}
+            update_fields = names | computed
         super().save(*args, update_fields=update_fields, **kwargs)
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from campaigns.phones.facts import area_of, country_of, is_in_use, is_toll_free,
 from campaigns.phones.faults import EXAMPLE, NotCallable, TwoReadings, example
 from campaigns.phones.plans import old_forms
 from campaigns.phones.readings import EVERYWHERE, Reading, at_once, column_reading, normalise, normalise_further
-from campaigns.phones.searching import beginnings, lookups
+from campaigns.phones.searching import beginnings, e164_prefixes, lookups
 from campaigns.phones.written import E164
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "beginnings",
     "column_reading",
     "country_of",
+    "e164_prefixes",
     "example",
     "is_in_use",
     "is_toll_free",

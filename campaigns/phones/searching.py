@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
+
 import phonenumbers
 
 from campaigns.phones import plans
-from campaigns.phones.faults import TwoReadings
+from campaigns.phones.faults import NotCallable, TwoReadings
 from campaigns.phones.readings import EVERYWHERE, normalise
 
 
@@ -32,3 +35,41 @@ def beginnings(digits: str, region: str) -> set[str]:
         return set()
     codes = plans.overseas_codes(bare) if region in plans.FRENCH else ()
     return {f"+{each}{bare}" for each in codes or (code,)}
+
+
+def e164_prefixes(term: str, regions: Iterable[str]) -> set[str]:
+    """Return the E.164 prefixes that a search term may mean, if it is written as in one of these countries.
+
+    A term with letters is no number. Digits of any script count, and marks of direction do not.
+    """
+    term = "".join(map(_written, term)).strip()
+    digits = "".join(character for character in term if character.isdecimal())
+    if not digits or any(character.isalpha() for character in term):
+        return set()
+    if term.lstrip("( ").startswith("+"):
+        return {f"+{digits}", *_whole(term, "")}
+    found = {f"+{digits}"} if len(digits) > 6 else set()
+    if digits.startswith("00"):
+        found = {f"+{digits[2:]}"} if len(digits) > 2 else set()
+    for region in regions:
+        found.update(_whole(term, region))
+        found |= set() if digits.startswith("00") else beginnings(digits, region)
+    return found
+
+
+def _written(character: str) -> str:
+    """Return a character as European keyboards write it: a digit, a plus, or nothing for a mark of direction."""
+    if character.isascii():
+        return character
+    if unicodedata.category(character) == "Cf":
+        return ""
+    digit = unicodedata.decimal(character, None)
+    return unicodedata.normalize("NFKC", character) if digit is None else str(digit)
+
+
+def _whole(term: str, region: str) -> Iterable[str]:
+    """Return the numbers that a term in full may mean, in today's form and in former ones."""
+    try:
+        return lookups(term, region)
+    except NotCallable:
+        return ()

@@ -13,14 +13,17 @@ from tenants.backoffice.exports import NOT_FILTERS
 from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
+from tenants.search_keys import keys_that_contain
 
 
 class ScopedLists(ScopedRows):
     """The list of a ScopedAdmin. It stays quick with millions of rows."""
 
     number_fields: ClassVar[tuple[str, ...]] = ()  # phone numbers, searched by prefix
-    text_fields: ClassVar[tuple[str, ...]] = ()  # searched by their beginning
-    word_fields: ClassVar[tuple[str, ...]] = ()  # the same, of words that are written in one way or in small letters
+    text_fields: ClassVar[tuple[str, ...]] = ()  # searched by their search keys
+    word_fields: ClassVar[
+        tuple[str, ...]
+    ] = ()  # searched by their beginning: words that are written in one way or in small letters
     exact_fields: ClassVar[tuple[str, ...]] = ()  # searched whole
     empty_words: ClassVar[str] = "There is nothing here yet."
     intro: ClassVar[str] = ""  # one line above the list
@@ -49,8 +52,8 @@ class ScopedLists(ScopedRows):
         if not term:
             return queryset, False
         found = self.found_elsewhere(request, term)
-        for name in self.text_fields:
-            found |= Q(**{f"{name}__istartswith": term})
+        if self.text_fields:
+            found |= self.like_texts(request, queryset, term)
         for name in self.word_fields:
             for word in sorted({term, term.lower()}):
                 found |= Q(**{f"{name}__startswith": word})
@@ -64,6 +67,10 @@ class ScopedLists(ScopedRows):
     def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
         """Return the condition that a row is found by something that is in none of its columns."""
         return Q(pk__in=[])
+
+    def like_texts(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Q:
+        """Return the condition that a column of `text_fields` contains the term. Reads them in all rows."""
+        return Q(pk__in=keys_that_contain(rows, self.text_fields, term))
 
     def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
         """Return the keys of the rows found: the first of them for a page, all of them for an export."""

@@ -72,7 +72,7 @@ def _texts(field: Any, values: Sequence[Any]) -> list[str]:
     """Return the values of a column as COPY reads them."""
     if type(field) is models.JSONField and field.encoder is None and None not in values:
         texts = [orjson.dumps(value).decode() for value in values]
-    elif type(field) in (models.CharField, models.TextField) and None not in values:
+    elif _is_plain_text(field) and None not in values:
         texts = list(values)
     else:
         return [_text(field.get_db_prep_save(value, connection)) for value in values]
@@ -80,6 +80,17 @@ def _texts(field: Any, values: Sequence[Any]) -> list[str]:
     if "\\" in found or "\t" in found or "\n" in found or "\r" in found:
         texts = [text.translate(_ESCAPES) for text in texts]
     return texts
+
+
+def _is_plain_text(field: Any) -> bool:
+    """Return whether the column has the texts as they are. A column that is computed from others may."""
+    kind = type(field)
+    return (
+        isinstance(field, (models.CharField, models.TextField))
+        and kind.get_db_prep_save is models.Field.get_db_prep_save
+        and kind.get_db_prep_value is models.Field.get_db_prep_value
+        and kind.get_prep_value in (models.CharField.get_prep_value, models.TextField.get_prep_value)
+    )
 
 
 def _text(value: Any) -> str:

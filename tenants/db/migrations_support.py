@@ -24,3 +24,13 @@ def prefix_index(name: str, table: str, column: str) -> OnPostgresql:
     return OnPostgresql(
         f"CREATE INDEX {name} ON {table} (organization_id, {column} varchar_pattern_ops)", f"DROP INDEX {name}"
     )
+
+
+def built_beside(name: str, of: str, *, removed: bool = False) -> OnPostgresql:
+    """Return an index that is built while others write; or removed, and built again by a migration backwards.
+
+    For migrations that are not atomic. An attempt that was interrupted has left an invalid index, which is removed.
+    """
+    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+    create: Any = [drop, f"CREATE INDEX CONCURRENTLY {name} ON {of}"]  # one at a time: not in one transaction
+    return OnPostgresql([drop], create) if removed else OnPostgresql(create, [drop])

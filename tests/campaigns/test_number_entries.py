@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.admin.numbers import e164_prefixes
 from campaigns.do_not_call.file import Numbers, read_file, read_text
 from campaigns.models import Contact, DoNotCall
+from campaigns.phones import e164_prefixes
 from tenants.models import Organization
 from tests.conftest import ApiClient
 

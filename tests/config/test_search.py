@@ -89,7 +89,8 @@ def test_a_name_is_found_by_how_it_begins(viewer: Client, call: Call, organizati
     assert found["Campaigns"][0].startswith("Spring adagio") and found["Campaigns"][0].endswith("Draft")
     assert found["Lists"] == ["Adagio people"]
     assert "Contacts" not in hits(viewer, "da")
-    assert hits(viewer, "50%") == hits(viewer, "_da") == {}
+    assert hits(viewer, "50%") == {}
+    assert set(hits(viewer, "_da")) == {"Campaigns", "Lists"}  # marks between words do not count
 
 
 def test_ids_of_ours_and_theirs_are_found_whole_or_by_their_first_letters(
@@ -191,6 +192,7 @@ def test_big_tables_are_asked_through_an_index(
         for person in people
     )
     with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('contact_name_words')")
         cursor.execute("ANALYZE campaigns_contact; ANALYZE calls_call")
     client = sign_in(organization, "viewer")
     last = Call.objects.latest("pk")

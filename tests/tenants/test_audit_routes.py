@@ -219,6 +219,7 @@ OPEN_PAGES: dict[str, str] = {
     "provider-sign-in-done": "user.signed_in",
     "two-step-code": "user.signed_in",
     "two-step": "user.two_step_set_up",
+    "session": Not("it tells a page whether its own session is in force"),
     "my-sessions": "user.sessions_ended",
     "my-settings": "user.settings_changed",
     "own-password": "user.password_changed",

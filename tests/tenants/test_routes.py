@@ -156,7 +156,7 @@ OPEN = {
     "my-settings",  # test_local_time
     "system",  # test_system_page
     # test_sign_in, test_two_step, test_sessions, test_passwords
-    *("sign-in", "two-step-code", "two-step", "my-sessions", "own-password"),
+    *("sign-in", "two-step-code", "two-step", "my-sessions", "session", "own-password"),
     *("password-reset", "password-reset-sent", "password-reset-new"),
     *("provider-sign-in", "provider-sign-in-done"),  # test_provider_sign_in
 }

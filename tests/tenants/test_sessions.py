@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -15,6 +16,7 @@ from tests.tenants.signing_in import OLGA, a_user, is_in, sign_in
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/my-sessions/"
+STATE = "/admin/session/"
 
 
 def test_an_idle_session_ends_and_an_active_one_ends_after_twelve_hours(frozen: time_machine.Traveller) -> None:
@@ -46,6 +48,36 @@ def test_changing_the_password_does_not_extend_a_session(frozen: time_machine.Tr
     session.cycle_key()
     session.save()
     assert StaffSession.objects.get(user=user).signed_in_at == before
+
+
+def test_a_page_asks_whether_its_session_is_in_force_without_prolonging_it(frozen: time_machine.Traveller) -> None:
+    a_user()
+    a_user("paul@example.org")
+    client, other = Client(), Client()
+    sign_in(client)
+    sign_in(other, name="paul@example.org")
+    asks = {"hx-request": "true"}  # as session.js does
+    first, theirs = (each.get(STATE, headers=asks).json() for each in (client, other))
+    assert first["user"] and first["token"] and first["user"] != theirs["user"]
+    assert client.get(STATE).headers["Cache-Control"].count("no-store") == 1
+    for _ in range(3):
+        frozen.shift(settings.SESSION_IDLE_SECONDS / 2)
+        last = client.get(STATE, headers=asks).json()
+    assert last == Client().get(STATE).json() == {"user": "", "token": ""}
+    sign_in(client)
+    assert client.get(STATE, headers=asks).json()["user"] == first["user"]
+
+
+def test_a_form_sent_without_a_session_is_said_to_be_unsaved() -> None:
+    user, client = a_user(), Client()
+    sign_in(client)
+    StaffSession.objects.all().delete()
+    path = "/admin/campaigns/contactlist/add/"
+    answer = client.post(path, {"name": "Spring"})
+    assert answer.status_code == 302 and answer["Location"].startswith("/admin/login/?next=")
+    assert "was not saved" in client.get(answer["Location"]).content.decode()
+    assert "was not saved" not in client.get(client.get(path)["Location"]).content.decode()
+    assert user.is_active
 
 
 def test_activity_is_written_at_most_once_a_minute(frozen: time_machine.Traveller) -> None:

@@ -112,7 +112,7 @@ class CallAdmin(NumberedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Search by a whole id or by the beginning of the number. Numbers are found by the index of contacts."""
+        """Search by a whole id, by the beginning of the number or by name: through the indexes of contacts."""
         reach = reach_of(request)
         asked = search.read(search_term, reach.grants, lambda: regions_of(request))
         if not asked.term:
@@ -120,6 +120,8 @@ class CallAdmin(NumberedAdmin):
         found = search.by_id(asked)
         if asked.numbers:
             found |= Q(contact__in=search.of_numbers(asked.numbers, asked.organizations))
+        if asked.names:
+            found |= Q(contact__in=search.of_name(asked))
         return queryset.filter(found), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -24,6 +24,7 @@ from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
+from campaigns.name_search import named
 from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
 from tenants.backoffice.local_time import local_minute, local_time
 from tenants.backoffice.roles import reach_of
@@ -139,7 +140,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         if not term:
             return queryset, False
         organizations = list(reach_of(request).grants)
-        wanted, further = Q(name__istartswith=term), Q(pk__in=[])
+        wanted, further = named(term, organizations), Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
             further |= Q(further_numbers__phone__startswith=prefix)

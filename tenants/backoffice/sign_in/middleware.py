@@ -12,9 +12,10 @@ from tenants.api.errors import shape
 from tenants.backoffice.roles import reach_of
 from tenants.sign_in.second_factor import is_verified
 
+UNSAVED = "unsaved"  # in the address of the sign-in page
 # Pages for a team member who still has to set up the second factor.
 ALWAYS_OPEN = {
-    *("two-step", "two-step-code", "sign-in", "admin:logout", "admin:jsi18n"),
+    *("two-step", "two-step-code", "sign-in", "session", "admin:logout", "admin:jsi18n"),
     *("password-reset", "password-reset-sent", "password-reset-new"),
     *("provider-sign-in", "provider-sign-in-done"),
 }
@@ -31,6 +32,23 @@ class SessionActivityMiddleware:
         refresh = request.method == "GET" and "HX-Request" in request.headers
         if request.session.accessed and not refresh and request.session.session_key:
             request.session.touch()  # type: ignore[attr-defined]  # of our session engine
+        return response
+
+
+class UnsavedFormMiddleware:
+    """Let the sign-in page say that a form was not saved, when it was sent without a session in force.
+
+    Scripts keep such a form on its page (`session.js`). This is for browsers without them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        sign_in = f"{reverse('admin:login')}?"
+        if request.method == "POST" and response.status_code == 302 and response["Location"].startswith(sign_in):
+            response["Location"] += f"&{UNSAVED}=1"
         return response
 
 

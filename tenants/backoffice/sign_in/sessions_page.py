@@ -1,4 +1,4 @@
-"""The page of one's own sessions."""
+"""The page of one's own sessions, and the question of a page whether its session is still in force."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.crypto import salted_hmac
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.sign_in.sign_in_pages import frame
@@ -76,6 +80,20 @@ def _end(request: HttpRequest) -> HttpResponse:
             sign_in_log.note(request.user, "sessions_ended", sessions=ended)
     messages.success(request, f"{ended} session{'' if ended == 1 else 's'} ended.")
     return redirect("my-sessions")
+
+
+@require_GET
+@never_cache
+def session_state(request: HttpRequest) -> HttpResponse:
+    """Return a mark of the signed-in user, "" for nobody, and the token with which a form of this session is sent.
+
+    A page compares the mark with that of its own user before it sends a form, so that no form is sent in vain, or under
+    another name.
+    """
+    if not admin.site.has_permission(request):
+        return JsonResponse({"user": "", "token": ""})
+    mark = salted_hmac("tenants.session_state", str(request.user.pk)).hexdigest()[:16]
+    return JsonResponse({"user": mark, "token": get_token(request)})
 
 
 sessions_page = admin.site.admin_view(view)

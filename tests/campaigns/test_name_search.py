@@ -1,0 +1,218 @@
+"""Names are found however they are written and typed, and nobody else is: fourteen scripts, 2,000 people."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from campaigns import name_keys
+from campaigns.models import Contact
+from campaigns.name_search import named
+from tenants.models import Organization
+from tenants.search_keys import narrows, search_key
+from tests.campaigns.names_of_the_world import GIVEN_AND_FAMILY
+from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.django_db
+CONTACTS = "/api/v1/contacts/"
+
+
+def composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def decomposed(text: str) -> str:
+    """Return the text as file names of a Mac have it."""
+    return unicodedata.normalize("NFD", text)
+
+
+def straight(text: str) -> str:
+    return text.translate(str.maketrans("’׳‑־֊", "''---"))
+
+
+def spaced(text: str) -> str:
+    return "\u202b " + text.replace(" ", "\u00a0") + "\u200f "
+
+
+WRITTEN = (composed, decomposed, str.upper, straight)  # in files
+TYPED = (composed, decomposed, str.lower, str.upper, str.title, straight, spaced)  # in the box of a search
+
+
+def people() -> Iterator[tuple[int, int, str, str]]:
+    """Yield a place for the given name, one for the family name, the name, and how it is typed plainly."""
+    place = itertools.count()
+    for given, family in GIVEN_AND_FAMILY.values():
+        first, second = next(place), next(place)
+        for (each, name), (other, surname) in itertools.product(enumerate(given), enumerate(family)):
+            yield first * 100 + each, second * 100 + other, f"{name[0]} {surname[0]}", f"{name[1]} {surname[1]}"
+
+
+def searched(text: str, organization: Organization) -> set[str]:
+    return set(Contact.objects.filter(named(text, [organization.pk])).values_list("external_id", flat=True))
+
+
+def test_two_thousand_people_are_found_and_nobody_else(organization: Organization, sister: Organization) -> None:
+    everybody = list(people())
+    assert len(everybody) > 2_000
+    for home in (sister, organization):
+        Contact.objects.bulk_create(
+            Contact(
+                organization=home, phone=f"+3361{place:07}", name=WRITTEN[place % len(WRITTEN)](name), external_id=place
+            )
+            for place, (_, _, name, _) in enumerate(everybody)
+        )  # fmt: skip
+    failed = []
+    for place, (_, _, name, plain) in enumerate(everybody):
+        given, _, family = plain.partition(" ")
+        forms = [f"{family} {given}", plain, *(typed(written(name)) for written in WRITTEN for typed in TYPED)]
+        if {tuple(sorted(search_key(form).split())) for form in forms} != {tuple(sorted(search_key(name).split()))}:
+            failed.append(name)
+        if searched(forms[place % len(forms)], organization) != {str(place)}:
+            failed.append(forms[place % len(forms)])
+    assert not failed, (len(failed), failed[:40])
+
+
+@pytest.mark.parametrize("script", GIVEN_AND_FAMILY)
+def test_a_given_or_a_family_name_alone_finds_all_who_have_it(script: str, organization: Organization) -> None:
+    given, family = GIVEN_AND_FAMILY[script]
+    pairs = list(itertools.product(given, family))
+    Contact.objects.bulk_create(
+        Contact(organization=organization, phone=f"+3361{place:07}", name=f"{name} {surname}", external_id=f"{place}")
+        for place, ((name, _), (surname, _)) in enumerate(pairs)
+    )
+    for index, names in enumerate((given, family)):
+        for name in names:
+            wanted = {str(place) for place, pair in enumerate(pairs) if pair[index] == name}
+            assert searched(name[1], organization) == wanted, name
+
+
+@pytest.mark.parametrize("script", GIVEN_AND_FAMILY)
+def test_the_table_does_not_contradict_itself(script: str) -> None:
+    """No plain form of a script begins like another one: else both would rightly be found."""
+    for names in GIVEN_AND_FAMILY[script]:
+        plain = [name for _, name in names]
+        assert len(set(plain)) == len(names) >= 12
+        assert not [(a, b) for a, b in itertools.permutations(plain, 2) if a.startswith(b)]
+
+
+# What the primary strength of the Unicode Collation Algorithm (DUCET) tells apart, and what it does not.
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Élodie", "ELODIE", True), ("Zoe\u0308", "Zoë", True), ("ﬁona", "Fiona", True), ("Straße", "STRASSE", True),
+        ("Ｊｏｈｎ", "john", True), ("O'Brien", "O’Brien", True), ("O´Brien", "OʼBrien", True), 
+        ("a\u00adb", "ab", True),
+        ("Jean-Luc", "Jean Luc", True), ("Jean—Luc", "jean  luc", True), ("Σίσυφος", "σισυφοσ", True),
+        ("ﻣﺤﻤﺪ", "محمد", True), ("٣", "3", True), ("שלום", "שלומ", True), ("葛\U000e0100", "葛", True),
+        ("はな", "ハナ", True), ("한국", decomposed("한국"), True), ("צה״ל", 'צה"ל', True),
+        ("はな", "ばな", False), ("किशोर", "कशर", False), ("สุดา", "สดา", False), ("Ana", "Anna", False),
+        ("กา", "กำ", False), ("রবি", "রব", False), ("山田", "山口", False), ("o", "0", False),
+    ],
+)  # fmt: skip
+def test_letters_compare_as_at_the_primary_strength(one: str, other: str, alike: bool) -> None:
+    assert (search_key(one) == search_key(other)) is alike
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "???", "\x00", "a\x00b", "'", "\\", "x' | 'y", "%", "_", "😀😀", "ﷺ" * 200, "x" * 5_000]
+)
+def test_any_text_can_be_a_name_and_a_search(text: str, organization: Organization) -> None:
+    key = search_key(text)
+    assert key == " ".join(key.split()) and search_key(key) == key
+    assert all(len(word.encode()) < 2_000 for word in key.split())
+    stored = Contact.objects.create(
+        organization=organization, phone="+33612345678", name=text.replace("\x00", "")[:200]
+    )
+    found = Contact.objects.filter(named(stored.name, [organization.pk]))
+    assert found.exists() is bool(search_key(stored.name))
+    list(Contact.objects.filter(named(text, [organization.pk])))
+
+
+def test_one_letter_is_no_search_but_one_ideograph_is() -> None:
+    assert [narrows(text) for text in ("a", "é", "и", "-", "ab", "李", "김")] == [False] * 4 + [True] * 3
+
+
+# Every way in which a name is written keeps its key.
+
+
+def test_each_way_to_write_a_name_keeps_its_key(organization: Organization) -> None:
+    contact = Contact.objects.create(organization=organization, phone="+33612345678", name="Élodie")
+    assert searched("elodie", organization) == {""}
+    contact.name = "Zoë"
+    contact.save(update_fields=["name"])
+    assert searched("zoe", organization) == {""} and not searched("elodie", organization)
+    Contact.objects.update(name="Núñez")  # knows nothing of keys, as the version before
+    assert Contact.objects.get().name_key is None
+    assert searched("Núñ", organization) == {""} and not searched("zoe", organization)
+    assert (name_keys.fill(), name_keys.fill()) == (1, 0)
+    assert searched("nunez", organization) == {""}
+    contact.refresh_from_db()
+    contact.name = ""
+    contact.save()
+    assert Contact.objects.get().name_key == ""
+
+
+def test_old_rows_get_their_keys_in_parts_while_searches_go_on(organization: Organization) -> None:
+    for place, name in enumerate(("Élodie", "Eloïse", "")):
+        Contact.objects.create(
+            organization=organization, phone=f"+3361234567{place}", name=name, external_id=f"{place}"
+        )
+    Contact.objects.update(name_key=None)
+    before = Contact.objects.order_by("pk").values_list("updated_at", flat=True)
+    moments = list(before)
+    assert searched("Élo", organization) == {"0"} and searched("elo", organization) <= {"1"}
+    assert [name_keys.fill(2), name_keys.fill(2), name_keys.fill(2)] == [2, 1, 0]
+    assert searched("elo", organization) == {"0", "1"}
+    assert list(before.all()) == moments
+
+
+def test_the_api_finds_names_and_numbers_in_any_form(api: ApiClient, organization: Organization) -> None:
+    organization.default_region = "US"
+    organization.save()
+    for phone, name in (("+12125550131", "Élodie Núñez"), ("+33612345678", "Miles O’Brien")):
+        Contact.objects.create(organization=organization, phone=phone, name=name)
+
+    def found(text: str) -> list[str]:
+        return [row["phone"] for row in api.get(CONTACTS, {"q": text}).json()["results"]]
+
+    for text in ("elodie", "nunez", "ÉLODIE", "Nun\u0303ez elo", "(212) 555-0131",
+                 "212.555.0131", "212 555", "12125550131",
+                 "+1 212", "001 212 555 0131", "٢١٢ ٥٥٥ ٠١٣١", "\u202a+1 (212) 555\u20110131\u202c"):  # fmt: skip
+        assert found(text) == ["+12125550131"], text
+    for text in ("O'Brien", "obrien", "BRIEN", "0033612345678", "+33 6 12"):
+        assert found(text) == (["+33612345678"] if text != "BRIEN" else []), text
+    assert found("zz") == found("(213) 555") == []
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite serves small tables")
+def test_a_search_reads_through_the_index_and_no_other_organization(
+    organization: Organization, sister: Organization
+) -> None:
+    for home, count in ((sister, 20_000), (organization, 5_000)):
+        Contact.objects.bulk_create(
+            Contact(organization=home, phone=f"+3361{n:07}", name=f"{'Élodie' if n % 4 else 'Zoë'} Name{n:05}")
+            for n in range(count)
+        )
+    Contact.objects.filter(organization=organization, phone__endswith="77").update(name_key=None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('contact_name_words')")
+        cursor.execute("ANALYZE campaigns_contact")
+    for text, count in (("name00017", 1), ("zoe name00016", 1), ("nobody", 0)):
+        with CaptureQueriesContext(connection) as queries:
+            assert len(Contact.objects.filter(named(text, [organization.pk]), organization=organization)[:8]) == count
+        plans = []
+        for query in queries:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {query['sql']}")
+                plan = "\n".join(row for (row,) in cursor.fetchall())
+            assert sum(map(int, re.findall(r"Rows Removed by [A-Za-z ]+: (\d+)", plan))) <= 10, plan
+            plans.append(plan)
+        assert {"contact_name_words", "contact_name_unkeyed"} <= set(plans[-1 - bool(count)].split()), plans
+    rows = Contact.objects.filter(named("Élodie", [organization.pk]))
+    assert rows.filter(organization=organization).count() == 3_750  # too many to be named by their keys
