@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -35,6 +36,8 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         held = getattr(self.instance, "keys_held", 0)
         words = "none" if not held else "1 key: keep" if held == 1 else f"{held} keys: keep"
         decisions = [(Keys.REVOKE.value, "Revoke"), (Keys.HAND_OVER.value, "Give to the organization")] if held else []
+        # A role that was not chosen anew stays as it is stored: somebody may have changed it since the page was opened.
+        self.fields["role"].show_hidden_initial = True
         keys: Any = self.fields["keys"]
         keys.choices = [("", words), *decisions]
         if self.instance.pk:
@@ -63,6 +66,10 @@ class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         names = [name for form in kept if (name := form.cleaned_data.get("username"))]
         if len(set(names)) != len(names):
             raise forms.ValidationError("A team member is listed twice.")
+        if {form.instance.user_id for form in gone if form.instance.pk} & {form.instance.user_id for form in kept}:
+            raise forms.ValidationError(
+                "A team member is removed in one row and added in another. Change the role in the first row instead."
+            )
         if any(form.cleaned_data.get("keys") for form in kept):
             raise forms.ValidationError("API keys are revoked or given away only with the removal of their maker.")
         self.decisions = {form.instance.user_id: form.cleaned_data.get("keys", "") for form in gone if form.instance.pk}
@@ -73,6 +80,22 @@ class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                     f"{form.instance.user} has API keys here: {_words(held)}. Choose in the same row whether they are "
                     "revoked or given to the organization."
                 )
+        self._lock(gone, [form for form in kept if form.has_changed() and form.instance.user_id])
+
+    def _lock(self, gone: Sequence[Any], changed: Sequence[Any]) -> None:
+        """Lock what is written, in the page's transaction, and look whether it still may be."""
+        given = {form.instance.user: form.cleaned_data.get("role") for form in changed}
+        given |= {form.instance.user: None for form in gone if form.instance.pk}
+        if not given or self.instance.pk is None:
+            return
+        held = members.lock_with_admins(self.instance, list(given))
+        known = {form.instance.pk for form in (*gone, *changed) if form.instance.pk}
+        if not known <= {row.pk for row in held}:
+            raise forms.ValidationError("The team members have changed meanwhile. Reload the page.")
+        if members.takes_last_admin(held, given):
+            raise forms.ValidationError(
+                "An organization keeps an admin who can sign in. Give another team member the role of an admin first."
+            )
 
 
 class MembershipInline(ScopedInline):

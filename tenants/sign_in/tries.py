@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tenants.models import SecretTries
@@ -109,6 +110,11 @@ def failures_of(limit: Limit, *parts: object) -> int:
 def succeeded(limit: Limit, *parts: object) -> None:
     """Forget the failures: the secret was right."""
     SecretTries.objects.filter(subject=_subject(limit, *parts)).delete()
+
+
+def withdraw(limit: Limit, *parts: object) -> None:
+    """Take back a try that was admitted: the secret was not looked at. A wait that it began goes on."""
+    SecretTries.objects.filter(subject=_subject(limit, *parts), failures__gt=0).update(failures=F("failures") - 1)
 
 
 def _seconds(left: timedelta) -> int:
