@@ -447,13 +447,14 @@ def test_refused_sign_ins_of_an_address_are_slowed_down(oidc: OidcProvider) -> N
 @pytest.mark.usefixtures("frozen")
 def test_what_is_no_refusal_does_not_count_as_one(oidc: OidcProvider, subtests: Any) -> None:
     """Somebody who thinks better of it, and a provider that is down, however often."""
-    for name, query, instead, sentence, status in (
+    table: list[tuple[str, dict[str, str], dict[str, Any], str, int]] = [
         ("canceled", {"error": "access_denied"}, {}, pages.CANCELED, 403),
         ("an error there", {"error": "server_error"}, {}, pages.SILENT, 503),
         ("too busy", {"error": "temporarily_unavailable", "error_description": "<b>"}, {}, pages.SILENT, 503),
         ("out of order", {}, {"/token": (502, {}, b"")}, pages.SILENT, 503),
         ("without keys", {}, {"/keys": (502, {}, b"")}, pages.SILENT, 503),
-    ):
+    ]
+    for name, query, instead, sentence, status in table:
         with subtests.test(name):
             oidc.instead = instead
             provider_module._provider.cache_clear()
