@@ -26,7 +26,6 @@ from tenants.policy import COMMANDS
 from tests.conftest import KeyMaker, undone
 from tests.tenants.test_api_isolation import LISTS, OBJECTS, OTHERS, World, a_world
 from tests.tenants.test_routes import MODELS, NOBODY, OPEN, PAGES, STEPS, SUPERUSERS
-from tests.tenants.test_routes import MODELS, NOBODY, OPEN, PAGES, STEPS, SUPERUSERS
 from tests.test_admin import SignIn, sign_in, world
 
 __all__ = ["sign_in", "world"]  # fixtures
@@ -132,7 +131,7 @@ NOT_ON_PAGES: dict[tuple[str, str], str] = {
     **{(f"campaigns_{name}", "delete"): IN_USE for name in ("contact", "contactlist", "campaign")},
     **{("campaigns_campaign", step): DRAFT for step in ("pause", "resume", "refresh", "send-held", "skip-held")},
     **{("campaigns_recipient", step): DRAFT for step in ("send-as-is", "skip")},
-    ("campaigns_recipient", "call-back"): "a time must be typed",
+    ("campaigns_recipient", "call-back"): "more must be typed",
     ("campaigns_recipient", "unhold"): "nobody holds the contact",
     ("campaigns_contact", "unhold"): "nobody holds the contact",
     ("campaigns_contact", "erase"): "a call with the contact is open",
