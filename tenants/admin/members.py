@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
+from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -16,9 +20,11 @@ from tenants import key_owners, members
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
+from tenants.backoffice.sign_in import password_links
 from tenants.members import Keys
 from tenants.models import Membership
 from tenants.policy import Action
+from tenants.sign_in import invitations, tries
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -47,11 +53,24 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
         if not self.instance.pk:
-            user = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first()
-            if user is None:
-                raise forms.ValidationError("No active user has this e-mail address. A superuser creates users.")
-            self.instance.user = user
+            user = get_user_model().objects.filter(username__iexact=name.strip()).first()
+            if user is not None and not (user.is_active and user.is_staff):
+                raise forms.ValidationError("The user with this e-mail address is deactivated. Ask a superuser.")
+            self.instance.user = user or self._invited(name)
         return name
+
+    def _invited(self, name: str) -> Any:
+        if not settings.EMAIL_CONFIGURED:
+            raise forms.ValidationError(
+                "No user has this e-mail address yet, and this installation sends no e-mail to invite one. Set "
+                "EMAIL_URL, or create the user with manage.py create_user."
+            )
+        return invitations.new_user(name)
+
+    def save(self, commit: bool = True) -> Any:
+        if self.instance.user.pk is None:
+            self.instance.user = invitations.saved(self.instance.user)
+        return super().save(commit)
 
 
 class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
@@ -102,13 +121,23 @@ class MembershipInline(ScopedInline):
     model = Membership
     form = MembershipForm
     formset = MembershipFormset
-    fields = ("username", "role", "keys")
+    fields = ("username", "role", "keys", "status")
+    readonly_fields = ("status",)
     verbose_name = "team member"
     verbose_name_plural = "Team members"
     hide_title = True
 
+    @admin.display(description="Status")
+    def status(self, row: Membership) -> str:
+        if row.pk is None:
+            return "New"
+        if not (row.user.is_active and row.user.is_staff):
+            return "Deactivated"
+        return "Invited" if invitations.awaits_password(row.user) else "Active"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        found = found.prefetch_related("user__provider_identities")
         mine = key_owners.keys_of(OuterRef("user")).filter(organization=OuterRef("organization"))
         count = mine.order_by().values("maker").annotate(n=Count("pk")).values("n")
         counted: QuerySet[Any] = found.annotate(keys_held=Coalesce(Subquery(count), 0))
@@ -118,6 +147,26 @@ class MembershipInline(ScopedInline):
         return reach_of(request).may(Action.CHANGE_MEMBERS, obj.pk if obj is not None else None)
 
     has_view_permission = has_add_permission = has_change_permission = has_delete_permission = _of_parent
+
+
+def invite(request: HttpRequest, added: Sequence[Membership]) -> None:
+    """Send an invitation to each new member who cannot sign in yet, when the page's changes are committed."""
+    waiting = [row for row in added if invitations.awaits_password(row.user)]
+    base, inviter = password_links.base_of(request), str(request.user)
+    for row in waiting:
+        if tries.admit(tries.INVITATION, row.organization_id) or tries.admit(tries.RESET_BY_EMAIL, row.user.username):
+            messages.warning(
+                request,
+                f"{row.user} got no e-mail, because many were sent just now. “Forgot your password?” sends one later.",
+            )
+            continue
+        message = password_links.for_invitation(base, row.user, row.organization, inviter)
+        transaction.on_commit(partial(password_links.send_in_a_thread, partial(_alone, message)))
+        messages.success(request, f"{row.user} is invited by e-mail.")
+
+
+def _alone(message: EmailMessage) -> list[EmailMessage]:
+    return [message]
 
 
 def remove(request: HttpRequest, gone: Membership, decision: str) -> None:

@@ -44,6 +44,7 @@ CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # of a user at a kn
 CODE_BY_USER = Limit("code-user", free=20, longest=timedelta(minutes=15))  # at all known browsers together
 RESET_BY_ADDRESS = Limit("reset-address", free=10, longest=timedelta(minutes=15))
 RESET_BY_EMAIL = Limit("reset-email", free=3, longest=timedelta(minutes=15))
+INVITATION = Limit("invitation", free=50, longest=timedelta(minutes=15))  # from one organization
 RESET_TOKEN = Limit("reset-token", free=10, longest=timedelta(minutes=15))
 PROVIDER = Limit("provider", free=20, longest=MINUTE)  # sign-ins through the provider, of all users from one address
 API_KEY = Limit("api-key", free=50, longest=MINUTE)
