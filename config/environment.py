@@ -16,7 +16,7 @@ from config import setting_types as types
 from config.database_url import DATABASE_URL, Database
 from config.mail_url import EMAIL_URL, Mail
 from config.setting_types import MASK, BaseUrl, Network, Setting, Wrong, plain, setting
-from config.sign_in_provider import SignInProvider, contradictions
+from config.sign_in_provider import SignInProvider, contradictions, without_issuer
 from tenants.egress.policy import Origin, Policy
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -155,8 +155,8 @@ class Environment(SignInProvider):
             )
         if not self.hosts:
             found.append("Neither ALLOWED_HOSTS nor PUBLIC_BASE_URL is set: every page is answered 400.")
-        if self.oidc_client_id and not self.oidc_issuer:
-            found.append("OIDC_CLIENT_ID has no effect without OIDC_ISSUER: single sign-on is off.")
+        if alone := without_issuer(self):
+            found.append(f"Without OIDC_ISSUER single sign-on is off. These have no effect: {', '.join(alone)}.")
         return found
 
 

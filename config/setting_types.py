@@ -318,6 +318,11 @@ class Setting:
     old_name: str = ""
 
     @property
+    def value_without(self) -> Any:
+        """Return the default as it is understood."""
+        return self.type.read(self.default) if self.default else self.type.empty
+
+    @property
     def without(self) -> str:
         """Return the default in words."""
         return self.otherwise or (f"`{self.default}`" if self.default else "none")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from config import setting_types as types
-from config.setting_types import Type, Wrong, setting
+from config.setting_types import Setting, Type, Wrong, setting
 from tenants.egress.policy import PORTS, Policy
 from tenants.policy import ROLES
 from tenants.sign_in.provider_settings import GivenRole, ProviderSettings
@@ -144,6 +144,14 @@ class SignInProvider:
             two_step_acr=self.oidc_two_step_acr,
             two_step_always=self.oidc_two_step_always,
         )
+
+
+def without_issuer(found: SignInProvider) -> list[str]:
+    """Return the settings that were given, but not the one that they need."""
+    if found.oidc_issuer:
+        return []
+    rows: dict[str, Setting] = {each.name: each.metadata["setting"] for each in fields(SignInProvider)}
+    return [name.upper() for name, row in rows.items() if getattr(found, name) != row.value_without]
 
 
 def contradictions(found: SignInProvider, policy: Policy) -> Iterator[str]:

@@ -182,8 +182,16 @@ def test_hosts_without_the_public_one_are_told() -> None:
 
 
 def test_a_client_without_its_provider_is_told() -> None:
-    (said,) = environment(OIDC_CLIENT_ID="trunkline").warnings
-    assert said == "OIDC_CLIENT_ID has no effect without OIDC_ISSUER: single sign-on is off."
+    half: dict[str, str] = {}
+    for name, value in (
+        *(("OIDC_CLIENT_ID", "trunkline"), ("OIDC_CLIENT_SECRET", "x"), ("OIDC_NAME", "Acme")),
+        *(("OIDC_SCOPES", "openid"), ("OIDC_LINK_BY_EMAIL", "true"), ("OIDC_REQUIRED_CLAIMS", "hd=example.org")),
+        *(("OIDC_ROLES_CLAIM", "groups"), ("OIDC_TWO_STEP_ACR", "gold"), ("OIDC_TWO_STEP_ALWAYS", "true")),
+    ):
+        (said,) = environment(**{name: value}).warnings
+        assert said == f"Without OIDC_ISSUER single sign-on is off. These have no effect: {name}."
+        half[name] = value
+        assert environment(**half).warnings[0].endswith(f": {', '.join(half)}.")
     assert environment(OIDC_CLIENT_ID="trunkline", OIDC_ISSUER="https://id.example.org").warnings == []
 
 

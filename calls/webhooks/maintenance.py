@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -54,7 +55,7 @@ def replay_range(
     found = found.filter(endpoint=endpoint) if endpoint else found
     chosen = _idle(found.order_by("pk")[:REPLAYED_AT_ONCE]).order_by("pk").select_for_update()
     homes = dict(chosen.values_list("pk", "organization"))
-    _requeue(WebhookDelivery.objects.filter(pk__in=homes))
+    WebhookDelivery.objects.filter(pk__in=homes).update(**_afresh())  # they are locked
     return Counter(homes.values())
 
 
@@ -79,8 +80,13 @@ def _require_active(endpoint: WebhookEndpoint) -> None:
 
 
 def _requeue(found: QuerySet[WebhookDelivery]) -> int:
+    return update(_idle(found), **_afresh())
+
+
+def _afresh() -> dict[str, Any]:
+    """Return the values of a delivery that was not tried yet."""
     again = {"status": DeliveryStatus.PENDING, "attempts": 0, "next_attempt_at": timezone.now()}
-    return update(_idle(found), **again, delivered_at=None, last_error="")
+    return {**again, "delivered_at": None, "last_error": ""}
 
 
 def _idle(found: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
+from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -15,9 +20,11 @@ from tenants import key_owners, members
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
+from tenants.backoffice.sign_in import password_links
 from tenants.members import Keys
 from tenants.models import Membership
 from tenants.policy import Action
+from tenants.sign_in import invitations, tries
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,6 +42,8 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         held = getattr(self.instance, "keys_held", 0)
         words = "none" if not held else "1 key: keep" if held == 1 else f"{held} keys: keep"
         decisions = [(Keys.REVOKE.value, "Revoke"), (Keys.HAND_OVER.value, "Give to the organization")] if held else []
+        # A role that was not chosen anew stays as it is stored: somebody may have changed it since the page was opened.
+        self.fields["role"].show_hidden_initial = True
         keys: Any = self.fields["keys"]
         keys.choices = [("", words), *decisions]
         if self.instance.pk:
@@ -44,11 +53,24 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
         if not self.instance.pk:
-            user = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first()
-            if user is None:
-                raise forms.ValidationError("No active user has this e-mail address. A superuser creates users.")
-            self.instance.user = user
+            user = get_user_model().objects.filter(username__iexact=name.strip()).first()
+            if user is not None and not (user.is_active and user.is_staff):
+                raise forms.ValidationError("The user with this e-mail address is deactivated. Ask a superuser.")
+            self.instance.user = user or self._invited(name)
         return name
+
+    def _invited(self, name: str) -> Any:
+        if not settings.EMAIL_CONFIGURED:
+            raise forms.ValidationError(
+                "No user has this e-mail address yet, and this installation sends no e-mail to invite one. Set "
+                "EMAIL_URL, or create the user with manage.py create_user."
+            )
+        return invitations.new_user(name)
+
+    def save(self, commit: bool = True) -> Any:
+        if self.instance.user.pk is None:
+            self.instance.user = invitations.saved(self.instance.user)
+        return super().save(commit)
 
 
 class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
@@ -63,6 +85,10 @@ class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         names = [name for form in kept if (name := form.cleaned_data.get("username"))]
         if len(set(names)) != len(names):
             raise forms.ValidationError("A team member is listed twice.")
+        if {form.instance.user_id for form in gone if form.instance.pk} & {form.instance.user_id for form in kept}:
+            raise forms.ValidationError(
+                "A team member is removed in one row and added in another. Change the role in the first row instead."
+            )
         if any(form.cleaned_data.get("keys") for form in kept):
             raise forms.ValidationError("API keys are revoked or given away only with the removal of their maker.")
         self.decisions = {form.instance.user_id: form.cleaned_data.get("keys", "") for form in gone if form.instance.pk}
@@ -73,19 +99,45 @@ class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                     f"{form.instance.user} has API keys here: {_words(held)}. Choose in the same row whether they are "
                     "revoked or given to the organization."
                 )
+        self._lock(gone, [form for form in kept if form.has_changed() and form.instance.user_id])
+
+    def _lock(self, gone: Sequence[Any], changed: Sequence[Any]) -> None:
+        """Lock what is written, in the page's transaction, and look whether it still may be."""
+        given = {form.instance.user: form.cleaned_data.get("role") for form in changed}
+        given |= {form.instance.user: None for form in gone if form.instance.pk}
+        if not given or self.instance.pk is None:
+            return
+        held = members.lock_with_admins(self.instance, list(given))
+        known = {form.instance.pk for form in (*gone, *changed) if form.instance.pk}
+        if not known <= {row.pk for row in held}:
+            raise forms.ValidationError("The team members have changed meanwhile. Reload the page.")
+        if members.takes_last_admin(held, given):
+            raise forms.ValidationError(
+                "An organization keeps an admin who can sign in. Give another team member the role of an admin first."
+            )
 
 
 class MembershipInline(ScopedInline):
     model = Membership
     form = MembershipForm
     formset = MembershipFormset
-    fields = ("username", "role", "keys")
+    fields = ("username", "role", "keys", "status")
+    readonly_fields = ("status",)
     verbose_name = "team member"
     verbose_name_plural = "Team members"
     hide_title = True
 
+    @admin.display(description="Status")
+    def status(self, row: Membership) -> str:
+        if row.pk is None:
+            return "New"
+        if not (row.user.is_active and row.user.is_staff):
+            return "Deactivated"
+        return "Invited" if invitations.awaits_password(row.user) else "Active"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        found = found.prefetch_related("user__provider_identities")
         mine = key_owners.keys_of(OuterRef("user")).filter(organization=OuterRef("organization"))
         count = mine.order_by().values("maker").annotate(n=Count("pk")).values("n")
         counted: QuerySet[Any] = found.annotate(keys_held=Coalesce(Subquery(count), 0))
@@ -95,6 +147,26 @@ class MembershipInline(ScopedInline):
         return reach_of(request).may(Action.CHANGE_MEMBERS, obj.pk if obj is not None else None)
 
     has_view_permission = has_add_permission = has_change_permission = has_delete_permission = _of_parent
+
+
+def invite(request: HttpRequest, added: Sequence[Membership]) -> None:
+    """Send an invitation to each new member who cannot sign in yet, when the page's changes are committed."""
+    waiting = [row for row in added if invitations.awaits_password(row.user)]
+    base, inviter = password_links.base_of(request), str(request.user)
+    for row in waiting:
+        if tries.admit(tries.INVITATION, row.organization_id) or tries.admit(tries.RESET_BY_EMAIL, row.user.username):
+            messages.warning(
+                request,
+                f"{row.user} got no e-mail, because many were sent just now. “Forgot your password?” sends one later.",
+            )
+            continue
+        message = password_links.for_invitation(base, row.user, row.organization, inviter)
+        transaction.on_commit(partial(password_links.send_in_a_thread, partial(_alone, message)))
+        messages.success(request, f"{row.user} is invited by e-mail.")
+
+
+def _alone(message: EmailMessage) -> list[EmailMessage]:
+    return [message]
 
 
 def remove(request: HttpRequest, gone: Membership, decision: str) -> None:

@@ -128,6 +128,7 @@ class OrganizationAdmin(ScopedAdmin):
         roles = {str(row.user): row.role for row in given} | {str(row.user): "removed" for row in gone}
         if roles:
             self.audit(request, form.instance, "people_changed", roles)
+        members.invite(request, formset.new_objects)
         for row in gone:
             members.remove(request, row, formset.decisions[row.user_id])
 

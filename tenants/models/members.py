@@ -41,19 +41,6 @@ def member_level(user: Any, role: str | None) -> Level | None:
     return level_of(role) if role else None
 
 
-def lock_with_admins(user: Any, organization: Organization) -> tuple[Membership | None, bool]:
-    """Lock the user's membership of an organization and those of its admins, in one order for everybody.
-
-    Return the user's, and whether nobody else may administer the organization.
-    """
-    theirs = models.Q(user=user) | models.Q(role=Membership.Role.ADMIN)
-    rows = Membership.objects.filter(theirs, organization=organization).select_related("user").order_by("pk")
-    found = list(rows.select_for_update(of=("self",)))
-    mine = next((row for row in found if row.user_id == user.pk), None)
-    others = [row for row in found if row is not mine and member_level(row.user, row.role) is not None]
-    return mine, mine is not None and mine.role == Membership.Role.ADMIN and not others
-
-
 def levels_of(user: Any) -> dict[int, Level]:
     """Return what a user may do now, by internal key of the organization."""
     if member_level(user, None) is Level.SUPERUSER:

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tenants import audit_log, members
 from tenants.models import Membership, Organization, ProviderIdentity
-from tenants.models.members import lock_with_admins
 from tenants.policy import highest
 from tenants.sign_in import sign_in_log
 from tenants.sign_in.id_tokens import Claims, Refused
@@ -30,8 +29,19 @@ class NotLinked(Refused):
         self.detail["email_verified"] = _text(json.dumps(claims.get("email_verified"), default=str))
 
 
-def user_for(given: ProviderSettings, claims: Claims) -> Any:
-    """Return the team member of an account at the provider, with the roles it gives them now. Raises Refused."""
+class LinkedAlready(Refused):
+    """The account at the provider belongs to a user already."""
+
+    def __init__(self) -> None:
+        super().__init__("linked meanwhile")
+
+
+class HasAnother(LinkedAlready):
+    """Another account at the provider belongs to the user already."""
+
+
+def identity_for(given: ProviderSettings, claims: Claims) -> ProviderIdentity:
+    """Return the link of an account at the provider, whose user has the roles it gives them now. Raises Refused."""
     if lacking := given.lacking(claims):
         raise Refused(f"required claim {lacking}")
     with transaction.atomic():
@@ -41,17 +51,36 @@ def user_for(given: ProviderSettings, claims: Claims) -> Any:
         if user is None or not (user.is_active and user.is_staff):
             raise NotLinked(claims)
         if identity is None:
-            link(user, given.issuer, claims["sub"], actor=user.get_username())
+            identity = link(user, given.issuer, claims["sub"], actor=user.get_username())
         if given.roles_claim:
             _give_roles(user, given, claims)
-    return user
+    return identity
 
 
-def link(user: Any, issuer: str, subject: str, *, actor: str) -> None:
-    """Let an account at the provider sign the user in, in the caller's transaction."""
-    ProviderIdentity.objects.create(user=user, issuer=issuer, subject=subject)
+def link(user: Any, issuer: str, subject: str, *, actor: str, also: bool = False) -> ProviderIdentity:
+    """Let an account at the provider sign the user in, in the caller's transaction. Raises LinkedAlready.
+
+    `also`: although another account of the provider does. Accounts are linked to a user one at a time.
+    """
+    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+    links = ProviderIdentity.objects.filter(issuer=issuer)
+    if links.filter(subject=subject).exists():
+        raise LinkedAlready
+    if not also and links.filter(user=user).exists():
+        raise HasAnother
+    try:
+        with transaction.atomic():
+            made = ProviderIdentity.objects.create(user=user, issuer=issuer, subject=subject)
+    except IntegrityError as error:  # to another user, at the same moment
+        raise LinkedAlready from error
     name = user.get_username()
     audit_log.record(None, actor=actor, action="user.provider_linked", subject=name, detail={"provider": issuer})
+    return made
+
+
+def is_linked(user: Any, identity: int) -> bool:
+    """Return whether this link still signs the user in."""
+    return ProviderIdentity.objects.filter(pk=identity, user=user).exists()
 
 
 def unlink(user: Any, issuer: str, *, actor: str) -> int:
@@ -98,11 +127,12 @@ def _give_roles(user: Any, given: ProviderSettings, claims: Claims) -> None:
 def _give_role(user: Any, organization: Organization, role: str | None) -> None:
     if role == Membership.objects.filter(user=user, organization=organization).values_list("role", flat=True).first():
         return
-    membership, is_last_admin = lock_with_admins(user, organization)
-    if is_last_admin:
+    held = members.lock_with_admins(organization, [user])
+    if members.takes_last_admin(held, {user: role}):
         _record(organization, "last_admin_kept", {"object": organization.name, user.get_username(): role or "removed"})
         return
     if role is None:
+        membership = next((row for row in held if row.user_id == user.pk), None)
         if membership is None:  # removed meanwhile
             return
         members.remove(membership, actor=THE_PROVIDER, keys=members.Keys.LEAVE)

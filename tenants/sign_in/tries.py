@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tenants.models import SecretTries
@@ -43,6 +44,7 @@ CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # of a user at a kn
 CODE_BY_USER = Limit("code-user", free=20, longest=timedelta(minutes=15))  # at all known browsers together
 RESET_BY_ADDRESS = Limit("reset-address", free=10, longest=timedelta(minutes=15))
 RESET_BY_EMAIL = Limit("reset-email", free=3, longest=timedelta(minutes=15))
+INVITATION = Limit("invitation", free=50, longest=timedelta(minutes=15))  # from one organization
 RESET_TOKEN = Limit("reset-token", free=10, longest=timedelta(minutes=15))
 PROVIDER = Limit("provider", free=20, longest=MINUTE)  # sign-ins through the provider, of all users from one address
 API_KEY = Limit("api-key", free=50, longest=MINUTE)
@@ -109,6 +111,11 @@ def failures_of(limit: Limit, *parts: object) -> int:
 def succeeded(limit: Limit, *parts: object) -> None:
     """Forget the failures: the secret was right."""
     SecretTries.objects.filter(subject=_subject(limit, *parts)).delete()
+
+
+def withdraw(limit: Limit, *parts: object) -> None:
+    """Take back a try that was admitted: the secret was not looked at. A wait that it began goes on."""
+    SecretTries.objects.filter(subject=_subject(limit, *parts), failures__gt=0).update(failures=F("failures") - 1)
 
 
 def _seconds(left: timedelta) -> int:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from calls.models import WebhookDelivery
@@ -172,6 +174,18 @@ def test_a_range_is_replayed(
         {"replayed": 2, "more": True},
         {"replayed": 1, "more": False},
     ]
+
+
+def test_a_range_is_looked_for_and_locked_once(endpoint: WebhookEndpoint) -> None:
+    now = timezone.now()
+    a_delivery(endpoint, status=D.FAILED)
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        counts = maintenance.replay_range(
+            WebhookDelivery.objects.all(), [D.FAILED], now - timedelta(hours=1), now + timedelta(hours=1)
+        )
+    about = [each["sql"] for each in asked if "calls_webhookdelivery" in each["sql"]]
+    assert counts == {endpoint.organization_id: 1} and [sql.split()[0] for sql in about] == ["SELECT", "UPDATE"]
+    assert "SELECT" not in about[1]
 
 
 def test_each_organization_learns_how_many_of_its_own_are_sent_again(

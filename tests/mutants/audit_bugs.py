@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.mutants.planting import Bug, Edit
 
 CHAIN, VIEWS = "tenants/audit_chain.py", "tenants/api/views.py"
@@ -9,7 +11,7 @@ WRONG_ROW = ("tests/tenants/test_audit_chain.py::test_one_wrong_row_is_always_fo
 SEALED = "tests/tenants/test_audit_chain.py::test_entries_are_sealed_when_slow_transactions_are_over"
 BY_API = ("tests/tenants/test_audit_entries.py::test_each_change_over_the_api_leaves_one_entry",)
 
-AUDIT_BUGS: tuple[Bug, ...] = (
+_ON_SQLITE: tuple[Bug, ...] = (
     Bug(
         "a removed entry ends the check of its chain",
         "Whoever removes an entry from the audit log hides what was done.",
@@ -36,7 +38,6 @@ AUDIT_BUGS: tuple[Bug, ...] = (
         "Every entry of the audit log can be rewritten.",
         (Edit(CHAIN, "if digest != each.digest or _chain_of(entry) != chain:", "if _chain_of(entry) != chain:"),),
         WRONG_ROW,
-        "PostgreSQL",
         still_passes=SEALED,
     ),
     Bug(
@@ -58,7 +59,9 @@ AUDIT_BUGS: tuple[Bug, ...] = (
             ),
         ),
         BY_API,
-        "PostgreSQL",
         still_passes=SEALED,
     ),
 )
+# The chain is read from rows, times and JSON as each database gives them back.
+_ON_POSTGRESQL = (replace(bug, name=f"{bug.name}, on PostgreSQL", database="PostgreSQL") for bug in _ON_SQLITE)
+AUDIT_BUGS: tuple[Bug, ...] = (*_ON_SQLITE, *_ON_POSTGRESQL)

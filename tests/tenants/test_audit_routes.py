@@ -25,7 +25,7 @@ from tenants.models import AuditEntry, Organization
 from tenants.policy import COMMANDS
 from tests.conftest import KeyMaker, undone
 from tests.tenants.test_api_isolation import LISTS, OBJECTS, OTHERS, World, a_world
-from tests.tenants.test_routes import MODELS, OPEN, PAGES, STEPS, SUPERUSERS
+from tests.tenants.test_routes import MODELS, NOBODY, OPEN, PAGES, STEPS, SUPERUSERS
 from tests.test_admin import SignIn, sign_in, world
 
 __all__ = ["sign_in", "world"]  # fixtures
@@ -33,7 +33,6 @@ pytestmark = pytest.mark.django_db
 
 LOOK = "a look: it changes nothing and gives out no file"
 ENGINE = "the work of a provider or the engine: it is in the timeline of the call"
-NOBODY = "nobody may do it: the page refuses"
 
 
 class Not(str):
@@ -118,6 +117,39 @@ API: dict[tuple[str, str], str] = {
     ("evidence", "get"): "evidence.exported",
     ("hook", "post"): Not(ENGINE),
     ("account-hook", "post"): Not(ENGINE),
+}
+# What is refused in the world of the test, and why. Everything else of the tables must be tried.
+IN_USE, DRAFT, BODY = "others refer to the row", "the campaign is a draft", "it needs more than the bodies below have"
+NOT_HERE: dict[tuple[str, str], str] = {
+    **{(f"{name}-detail", "delete"): IN_USE for name in ("provider-account", "assistant", "phone-number", "contact")},
+    ("campaign-detail", "delete"): IN_USE,
+    **{(f"campaign-{step}", "post"): DRAFT for step in ("pause", "resume", "refresh", "held-send", "held-skip")},
+    **{(f"recipient-{step}", "post"): DRAFT for step in ("send-as-is", "skip")},
+    ("campaign-start", "post"): "the campaign is not complete",
+    **dict.fromkeys((("call-list", "post"), ("call-end", "post"), ("recipient-call-back", "post")), BODY),
+    ("contact-list-imports", "post"): "it takes a file",
+    ("import-undo", "post"): "the import runs",
+    ("call-cancel", "post"): "the call is not queued",
+    ("call-transcript", "get"): "it sends a request",
+    **dict.fromkeys((("outbound", "post"), ("webhook-delivery-replay-range", "post")), "of no list and no object"),
+}
+NOT_ON_PAGES: dict[tuple[str, str], str] = {
+    **{(f"providers_{name}", "delete"): IN_USE for name in ("provideraccount", "assistant", "phonenumber")},
+    **{(f"campaigns_{name}", "delete"): IN_USE for name in ("contact", "contactlist", "campaign")},
+    **{("campaigns_campaign", step): DRAFT for step in ("pause", "resume", "refresh", "send-held", "skip-held")},
+    **{("campaigns_recipient", step): DRAFT for step in ("send-as-is", "skip")},
+    ("campaigns_recipient", "call-back"): "more must be typed",
+    ("campaigns_recipient", "unhold"): "nobody holds the contact",
+    ("campaigns_contact", "unhold"): "nobody holds the contact",
+    ("campaigns_contact", "erase"): "a call with the contact is open",
+    ("campaigns_contactimport", "undo"): "the import runs",
+    ("calls_call", "cancel"): "the call is not queued",
+    ("calls_call", "confirm-placed"): "the provider's ID must be typed",
+    ("providers_provideraccount", "unblock"): "the account is not blocked",
+    ("tenants_apikey", "hand-over"): "the key is the organization's",
+    ("tenants_organization", "allow-calls"): "calls are allowed",
+    ("tenants_organization", "reset-two-step"): "no team member has an app",
+    ("tenants_webhookendpoint", "replay-held"): "nothing is held",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "provider-account-list": {"provider": "allomia", "name": "N", "credentials": {"api_key": "x"}},
@@ -297,7 +329,8 @@ def test_the_api_leaves_the_entry_of_the_table_and_no_other(organization: Organi
         if made != wanted:
             wrong[name, method] = (answer.status_code, made, wanted)
     assert wrong == {}
-    assert len(tried) >= 36, sorted(set(API) - tried)
+    leaving = {pair for pair, action in API.items() if not isinstance(action, Not)}
+    assert leaving - tried == NOT_HERE.keys()
 
 
 def _filled(value: Any, there: World) -> Any:
@@ -336,7 +369,10 @@ def test_pages_leave_the_entry_of_the_table_and_no_other(world: dict[str, models
     assert _made(client, reverse("my-settings"), {"timezone": "Europe/Paris"}) == ["user.settings_changed"]
     assert _made(client, reverse("my-settings"), {"timezone": ""}) == []  # as before
     assert wrong == {}
-    assert len(tried) >= 36, sorted(tried)
+    leaving = {pair for pair, action in BUTTONS.items() if not isinstance(action, Not)}
+    leaving |= {(model, "export") for model in MODELS}
+    leaving |= {(model, "delete") for model, levels in MODELS.items() if levels.delete != NOBODY}
+    assert leaving - tried == NOT_ON_PAGES.keys()
 
 
 def _made(client: Client, url: str, sent: dict[str, str] | None = None) -> list[str]:

@@ -128,7 +128,23 @@ def test_the_do_not_call_list_is_rebuilt_from_its_numbers_and_never_in_silence(
     assert recorded.detail == {"entries": 1, "without_number": 1}
 
 
-def test_fitting_keys_are_not_lost_whatever_is_said(settings: Any) -> None:
-    settings.FIELD_KEYS = (NEW, OLD)
+@pytest.mark.parametrize(
+    ("canary", "keys", "lost"),
+    [
+        (True, (NEW, OLD), False),  # a key that fits is not lost, whatever is said
+        (True, (OLD,), False),
+        (True, (NEW,), True),
+        (False, (NEW,), True),  # a database from before there was one, whose key was lost before it had one
+    ],
+)
+def test_keys_are_lost_unless_one_is_known_to_fit(
+    settings: Any, canary: bool, keys: tuple[str, ...], lost: bool
+) -> None:
+    """Of a database whose other secrets were entered again."""
+    InstallationKey.objects.all().delete()
+    if not canary:
+        KeyCanary.objects.all().delete()
+    settings.FIELD_KEYS = keys
     call_command("rotate_field_keys", "--lost", stdout=io.StringIO())
-    assert "lost" not in AuditEntry.objects.get().detail
+    assert AuditEntry.objects.get().detail.get("lost", False) is lost
+    assert found(settings, *keys).severity is Severity.FINE

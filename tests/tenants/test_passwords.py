@@ -104,8 +104,8 @@ def mailing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     settings.EMAIL_CONFIGURED, settings.DEFAULT_FROM_EMAIL = True, "calls@example.org"
     settings.PUBLIC_BASE_URL = "https://calls.example.org"
-    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.threading.Thread", AtOnce)
-    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.connection", Mock())
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_links.threading.Thread", AtOnce)
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_links.connection", Mock())
 
 
 def ask(email: str = OLGA, address: str = "192.0.2.1") -> Any:
@@ -158,7 +158,7 @@ def test_the_request_asks_the_database_the_same_whether_the_address_exists(
         def __init__(self, target: Any, args: Any, **_: Any) -> None:
             self.start = lambda: started.append((target, args))
 
-    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.threading.Thread", Later)
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_links.threading.Thread", Later)
     a_user()
     asked = []
     for email in (OLGA, "nobody@example.org"):
@@ -169,7 +169,7 @@ def test_the_request_asks_the_database_the_same_whether_the_address_exists(
     assert asked[0] == asked[1] and not any("auth_user" in sql for sql in asked[0])
     assert len(started) == 2 and not mail.outbox
     threads = Mock()
-    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.connection", threads)
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_links.connection", threads)
     for target, args in started:
         target(*args)
     assert [message.to for message in mail.outbox] == [[OLGA]]

@@ -331,7 +331,10 @@ def sources() -> Iterator[tuple[str, str]]:
 
 
 # Where roles and scopes are turned into grants. Everything else names an action.
-TURNED = {"tenants/policy.py", "tenants/models/members.py", "tenants/models/api_key.py", "tenants/backoffice/roles.py"}
+TURNED = {
+    *("tenants/policy.py", "tenants/members.py", "tenants/models/members.py", "tenants/models/api_key.py"),
+    "tenants/backoffice/roles.py",
+}
 COMPARED = re.compile(
     r"\.is_superuser|\bLevel\.[A-Z]|\bKeyScope\.|Scope\.(CALL|MANAGE)\b|Role\.(OPERATOR|MANAGER|ADMIN)\b"
 )

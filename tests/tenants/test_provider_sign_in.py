@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -40,7 +41,9 @@ from tenants.models import (
     StaffSession,
 )
 from tenants.sign_in import provider as provider_module
+from tenants.sign_in import provider_users
 from tenants.sign_in.provider_settings import GivenRole, ProviderSettings
+from tests.calls.test_interleavings import Beside
 from tests.tenants.oidc_provider import CLIENT, SECRET, OidcProvider, b64, ec_key, part, public, rsa_key, token
 from tests.tenants.signing_in import OLGA, a_user, code_at, is_in
 
@@ -185,7 +188,7 @@ def test_a_port_that_a_proxy_leaves_out_is_in_the_way_back(oidc: OidcProvider, s
     ("query", "sentence"),
     [
         ({"error": "access_denied"}, pages.CANCELED),
-        ({"error": "server_error", "error_description": "<script>alert(1)</script>"}, pages.FAILED),
+        ({"error": "invalid_scope", "error_description": "<script>alert(1)</script>"}, pages.FAILED),
         ({"code": ""}, pages.FAILED),
         ({"code": "x" * 5000}, pages.FAILED),
         ({"code": "wrong"}, pages.FAILED),
@@ -441,6 +444,33 @@ def test_refused_sign_ins_of_an_address_are_slowed_down(oidc: OidcProvider) -> N
     assert come_back(Client(REMOTE_ADDR="192.0.2.8")).status_code == 302, "other addresses do not wait"
 
 
+@pytest.mark.usefixtures("frozen")
+def test_what_is_no_refusal_does_not_count_as_one(oidc: OidcProvider, subtests: Any) -> None:
+    """Somebody who thinks better of it, and a provider that is down, however often."""
+    table: list[tuple[str, dict[str, str], dict[str, Any], str, int]] = [
+        ("canceled", {"error": "access_denied"}, {}, pages.CANCELED, 403),
+        ("an error there", {"error": "server_error"}, {}, pages.SILENT, 503),
+        ("too busy", {"error": "temporarily_unavailable", "error_description": "<b>"}, {}, pages.SILENT, 503),
+        ("out of order", {}, {"/token": (502, {}, b"")}, pages.SILENT, 503),
+        ("without keys", {}, {"/keys": (502, {}, b"")}, pages.SILENT, 503),
+    ]
+    for name, query, instead, sentence, status in table:
+        with subtests.test(name):
+            oidc.instead = instead
+            provider_module._provider.cache_clear()
+            for _ in range(23):
+                client = Client()
+                back = urlsplit(there(client))
+                state = parse_qs(back.query)["state"][0]
+                given = urlencode({"state": state, **query}) if query else back.query
+                answer = client.get(f"{back.path}?{given}")
+                assert refused(answer, sentence, status) and "<b>" not in answer.content.decode()
+    assert not AuditEntry.objects.filter(action="user.provider_sign_in_failed").exists()
+    oidc.instead, oidc.make = {}, changed_afterwards
+    provider_module._provider.cache_clear()
+    assert [come_back(Client()).status_code for _ in range(22)] == [403] * 21 + [429], "the free tries are still there"
+
+
 # Who it is.
 
 
@@ -557,6 +587,56 @@ def test_a_command_links_and_unlinks(oidc: OidcProvider, settings: Any) -> None:
     ):
         with pytest.raises(CommandError):
             call_command("link_sign_in", *words)
+
+
+def test_a_sign_in_that_waits_for_its_code_ends_with_the_link(oidc: OidcProvider) -> None:
+    user = a_user()
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    Authenticator.objects.create(user=user, secret=secret, confirmed_at=timezone.now())
+    for removed in (False, True):
+        ProviderIdentity.objects.all().delete()
+        link(user, oidc)
+        client = Client()
+        assert come_back(client)["Location"] == "/admin/login/code/"
+        if removed:
+            call_command("link_sign_in", OLGA, "--remove", stdout=io.StringIO())
+            call_command("link_sign_in", OLGA, "--subject", "ada-2", stdout=io.StringIO())
+        Authenticator.objects.update(last_step=0)
+        code = code_at(secret, time.time())
+        assert client.post("/admin/login/code/", {"code": code})["Location"] == (
+            "/admin/login/" if removed else "/admin/"
+        )
+        assert is_in(client) is not removed
+
+
+def test_accounts_are_linked_to_one_user_and_one_account_to_each(oidc: OidcProvider) -> None:
+    """The rule itself. That it holds for two at once is the test below."""
+    olga, eve = a_user(), a_user("eve@example.org")
+    with transaction.atomic():
+        provider_users.link(olga, oidc.issuer, "ada-1", actor="ada")
+        for user in (olga, eve):
+            with pytest.raises(provider_users.LinkedAlready):
+                provider_users.link(user, oidc.issuer, "ada-1", actor="ada", also=True)
+        with pytest.raises(provider_users.HasAnother):
+            provider_users.link(olga, oidc.issuer, "ada-2", actor="ada")
+        provider_users.link(olga, oidc.issuer, "ada-2", actor="ada", also=True)
+        provider_users.link(olga, "https://another.example", "ada-1", actor="ada")
+    assert AuditEntry.objects.filter(action="user.provider_linked").count() == 3
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite runs one writer at a time")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first_subject", ["ada-1", "ada-2"])
+def test_of_two_sign_ins_at_once_one_links(oidc: OidcProvider, first_subject: str) -> None:
+    user, client = a_user(), Client()
+    back = there(client)
+    with transaction.atomic():
+        provider_users.link(user, oidc.issuer, first_subject, actor=OLGA)
+        other = Beside(lambda: client.get(back))
+        assert other.waits_for_a_lock()
+    assert refused(other.join(), pages.FAILED)
+    assert ProviderIdentity.objects.get().subject == first_subject
+    assert AuditEntry.objects.filter(action="user.provider_linked").count() == 1
 
 
 # What they may do.

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from tenants.sign_in import second_factor, sign_in_log, tries
+from tenants.sign_in import invitations, second_factor, sign_in_log, tries
 from tenants.sign_in.sign_in_limits import (
     admit_code,
     admit_password,
@@ -138,7 +138,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
 
 
 def users_to_reset(email: str) -> list[Any]:
-    """Return the active team members who sign in with a password and have this address."""
+    """Return the active team members who have this address and sign in with a password, or were invited to."""
     users: Any = get_user_model().objects.filter(is_active=True, is_staff=True)
     found = {user.pk: user for user in [*users.filter(username__iexact=email), *users.filter(email__iexact=email)]}
-    return [user for user in found.values() if user.has_usable_password()]
+    return [user for user in found.values() if user.has_usable_password() or invitations.awaits_password(user)]

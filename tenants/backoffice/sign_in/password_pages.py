@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import Any
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse, reverse_lazy
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
+from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 
+from tenants.backoffice.sign_in import password_links
 from tenants.backoffice.sign_in.forms import (
     NewPasswordForm,
     OwnPasswordForm,
     ResetRequestForm,
     must_wait,
     refuse_for,
-    span,
     users_to_reset,
 )
 from tenants.backoffice.sign_in.sign_in_pages import frame, locked
@@ -37,8 +30,6 @@ from tenants.sign_in import sign_in_log, tries
 from tenants.sign_in.known_browsers import remember_browser
 from tenants.sign_in.passwords import reset_tokens
 from tenants.sign_in.sessions import end_sessions
-
-logger = logging.getLogger(__name__)
 
 
 class OwnPasswordView(PasswordChangeView):
@@ -86,49 +77,15 @@ def _start_sending(request: HttpRequest, email: str) -> None:
     """Look for users of the address in a thread: the time of the answer must not tell whether one exists."""
     if tries.admit(tries.RESET_BY_EMAIL, email.lower()):
         return  # nobody's mailbox is flooded; the answer is the same
-    base = settings.PUBLIC_BASE_URL or request.build_absolute_uri("/")
-    threading.Thread(target=_send_links, args=[email, base], name="password-reset", daemon=True).start()
-
-
-def _send_links(email: str, base: str) -> None:
-    """Send a link to each user of the address, and close the thread's connection to the database."""
-    try:
-        _send([_message(base, user) for user in users_to_reset(email)])
-    except DatabaseError as error:
-        logger.error("A password reset was not looked up: %s", type(error).__name__)
-    finally:
-        connection.close()
-
-
-def _message(base: str, user: Any) -> EmailMessage:
-    path = reverse("password-reset-new", args=[_uid(user), reset_tokens.make_token(user)])
-    words = {"link": urljoin(base, path), "valid_for": _valid_for(), "user": user}
-    return EmailMessage(
-        subject="Set a new Trunkline password",
-        body=render_to_string("trunkline/sign_in/reset_mail.txt", words),
-        to=[user.email or user.get_username()],
-    )
-
-
-def _valid_for() -> str:
-    return span(settings.PASSWORD_RESET_TIMEOUT)
-
-
-def _uid(user: Any) -> str:
-    return urlsafe_base64_encode(force_bytes(user.pk))
-
-
-def _send(sent: list[EmailMessage]) -> None:
-    for message in sent:
-        try:
-            message.send()
-        except (OSError, ValueError) as error:  # smtplib's errors are OSErrors
-            logger.error("An e-mail for setting a new password was not sent: %s", type(error).__name__)
+    base = password_links.base_of(request)
+    password_links.send_in_a_thread(lambda: [password_links.for_reset(base, user) for user in users_to_reset(email)])
 
 
 def reset_sent(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(
-        request, "trunkline/sign_in/reset_sent.html", frame(request, "E-mail sent", valid_for=_valid_for())
+        request,
+        "trunkline/sign_in/reset_sent.html",
+        frame(request, "E-mail sent", valid_for=password_links.valid_for()),
     )
 
 
@@ -149,7 +106,9 @@ class NewPasswordView(PasswordResetConfirmView):
         return locked(self.request, wait) if wait else response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**frame(self.request, "Set a new password", valid_for=_valid_for()), **kwargs)
+        return super().get_context_data(
+            **frame(self.request, "Set a new password", valid_for=password_links.valid_for()), **kwargs
+        )
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
-from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.shortcuts import render
@@ -27,6 +26,7 @@ from django.views.decorators.http import require_GET
 from tenants.backoffice.sign_in.sign_in_pages import PROVIDER, finished, first_step_done, frame, locked
 from tenants.client_address import client_network
 from tenants.egress.documents import NoDocument
+from tenants.models import ProviderIdentity
 from tenants.sign_in import provider_users, sign_in_log, tries
 from tenants.sign_in.id_tokens import Claims, Refused
 from tenants.sign_in.provider import Attempt, Provider, provider
@@ -37,13 +37,15 @@ COOKIE, SALT = "trunkline_sign_in", "tenants.provider_sign_in"
 VALID_FOR = 600  # seconds at the provider
 LONGEST_CODE = 4096
 BACKEND = "django.contrib.auth.backends.ModelBackend"  # which knows the user on later requests
+DENIED = "access_denied"  # also what Cancel means (RFC 6749, section 4.1.2.1)
+NOT_GUESSED = {DENIED, "server_error", "temporarily_unavailable"}
 _at_once = threading.BoundedSemaphore(4)  # a silent provider holds up no more than half of the threads
 
 EXPIRED = "This sign-in is no longer valid. Start again."
 CANCELED = "You did not sign in there. Start again, or sign in with your password."
 UNKNOWN = "No team member belongs to this account. Ask an administrator of Trunkline to link it."
 FAILED = "This sign-in did not work. Start again, or ask an administrator of Trunkline."
-SILENT = "The sign-in service does not answer. Try again in a moment, or sign in with your password."
+SILENT = "The sign-in service does not work now. Try again in a moment, or sign in with your password."
 
 
 @never_cache
@@ -86,33 +88,44 @@ def _done(request: HttpRequest, found: Provider) -> HttpResponse:
     if attempt is None or not secrets.compare_digest(given.get("state", "").encode(), attempt.state.encode()):
         return _refused(request, EXPIRED)
     place = client_network(request)
+    if given.get("error") in NOT_GUESSED:
+        return _ended_there(request, given["error"])
     if wait := tries.admit(tries.PROVIDER, place):
         return locked(request, wait)
     if given.get("iss", found.settings.issuer) != found.settings.issuer:  # RFC 9207: of another provider
         return _failed(request, "issuer of the answer")
     if "error" in given:
-        return _refused(request, CANCELED) if given["error"] == "access_denied" else _failed(request, "error")
+        return _failed(request, "error")
     if not 0 < len(given.get("code", "")) <= LONGEST_CODE:
         return _failed(request, "code")
     try:
         with _Turn():
             claims = found.claims_for(given["code"], attempt)
-        user = provider_users.user_for(found.settings, claims)
+        identity = provider_users.identity_for(found.settings, claims)
     except NoDocument as error:
+        tries.withdraw(tries.PROVIDER, place)
         return _silent(request, error)
     except provider_users.NotLinked as error:
         return _failed(request, str(error), UNKNOWN, **error.detail)
-    except (Refused, IntegrityError) as error:
-        return _failed(request, str(error) if isinstance(error, Refused) else "linked meanwhile")
+    except Refused as error:
+        return _failed(request, str(error))
     tries.succeeded(tries.PROVIDER, place)
-    return _signed_in(request, found, claims, user, attempt.to)
+    return _signed_in(request, found, claims, identity, attempt.to)
 
 
-def _signed_in(request: HttpRequest, found: Provider, claims: Claims, user: Any, to: str) -> HttpResponse:
+def _ended_there(request: HttpRequest, error: str) -> HttpResponse:
+    """Answer somebody whom the provider sends back without a code, for no fault of theirs: this is no refused try."""
+    return _refused(request, CANCELED) if error == DENIED else _silent(request, NoDocument(f"It says {error}."))
+
+
+def _signed_in(
+    request: HttpRequest, found: Provider, claims: Claims, identity: ProviderIdentity, to: str
+) -> HttpResponse:
+    user: Any = identity.user
     user.backend = BACKEND
     if found.settings.is_two_step(claims):
         return finished(request, user, to, by=PROVIDER, second=PROVIDER)
-    return first_step_done(request, user, to, by=PROVIDER)
+    return first_step_done(request, user, to, by=PROVIDER, identity=identity.pk)
 
 
 def _way_back(request: HttpRequest) -> str:

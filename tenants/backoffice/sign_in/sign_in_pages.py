@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait, span
 from tenants.sign_in import sign_in_log
 from tenants.sign_in.known_browsers import remember_browser
+from tenants.sign_in.provider_users import is_linked
 from tenants.sign_in.second_factor import has_second_factor, mark_verified, mark_verified_by_provider
 
 PENDING = "_pending_sign_in"  # in the session: whose password was right, and when
@@ -67,8 +68,11 @@ class SignInView(LoginView):
         return self.render_to_response(self.get_context_data(form=form), status=429 if must_wait(form) else 200)
 
 
-def first_step_done(request: HttpRequest, user: Any, to: str, *, by: str) -> HttpResponse:
-    """Sign the user in, or ask for a code if the user has an authenticator app."""
+def first_step_done(request: HttpRequest, user: Any, to: str, *, by: str, identity: int | None = None) -> HttpResponse:
+    """Sign the user in, or ask for a code if the user has an authenticator app.
+
+    `identity`: the key of the link to an account at the sign-in provider, without which there is no second step.
+    """
     if not has_second_factor(user.pk):
         return finished(request, user, to, by=by)
     request.session[PENDING] = {
@@ -78,6 +82,7 @@ def first_step_done(request: HttpRequest, user: Any, to: str, *, by: str) -> Htt
         "at": time.time(),
         "next": to,
         "by": by,
+        "identity": identity,
     }
     request.session.cycle_key()
     return redirect("two-step-code")
@@ -104,11 +109,13 @@ def code_page(request: HttpRequest) -> HttpResponse:
 
 
 def _pending_user(pending: Any) -> Any:
-    """Return the user whose password was right a moment ago and has not changed since, else None."""
+    """Return the user whose first step was right a moment ago and would be now, else None."""
     if not pending or time.time() - pending["at"] > PENDING_FOR:
         return None
     user = get_user_model().objects.filter(pk=pending["user"], is_active=True).first()
     if user is None or not secrets.compare_digest(user.get_session_auth_hash(), pending["password"]):
+        return None
+    if pending.get("by") == PROVIDER and not is_linked(user, pending.get("identity")):
         return None
     return user
 

@@ -10,9 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from tenants.management.recorded import COMMAND_LINE, RecordedCommand
-from tenants.models import ProviderIdentity
 from tenants.sign_in.id_tokens import is_subject
-from tenants.sign_in.provider_users import link, unlink
+from tenants.sign_in.provider_users import HasAnother, LinkedAlready, link, unlink
 from tenants.sign_in.sessions import end_sessions
 
 
@@ -40,17 +39,18 @@ class Command(RecordedCommand):
                 end_sessions(user.pk)
                 self.stdout.write(f"{email} is not linked any more.")
                 return
-            self._check(user, issuer, options["subject"], also=options["also"])
-            link(user, issuer, options["subject"], actor=COMMAND_LINE)
+            self._link(user, issuer, options["subject"], also=options["also"])
         self.stdout.write(f"{email} is linked.")
 
-    def _check(self, user: Any, issuer: str, subject: str, *, also: bool) -> None:
-        name, links = user.get_username(), ProviderIdentity.objects.filter(issuer=issuer)
+    def _link(self, user: Any, issuer: str, subject: str, *, also: bool) -> None:
+        name = user.get_username()
         if not is_subject(subject):
             raise CommandError("This is not the `sub` of an account: up to 255 printable ASCII characters.")
         if not (user.is_active and user.is_staff):
             raise CommandError(f"{name} may not sign in: only active team members may.")
-        if links.filter(subject=subject).exists():
-            raise CommandError("This account is linked already.")
-        if not also and links.filter(user=user).exists():
-            raise CommandError(f"Another account is linked to {name}. Remove it first, or give --also.")
+        try:
+            link(user, issuer, subject, actor=COMMAND_LINE, also=also)
+        except HasAnother as error:
+            raise CommandError(f"Another account is linked to {name}. Remove it first, or give --also.") from error
+        except LinkedAlready as error:
+            raise CommandError("This account is linked already.") from error

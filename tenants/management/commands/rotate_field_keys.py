@@ -26,7 +26,7 @@ class Command(RecordedCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        missed = options["lost"] and key_canary.fitting() == 0
+        missed = options["lost"] and not key_canary.fitting()
         counts: dict[str, int] = {}
         complete = nothing_to_miss = True
         for column in rotate_all():
