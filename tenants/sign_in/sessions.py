@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from tenants.client_address import client_address
 from tenants.models import StaffSession
 
 SIGNED_IN = "_signed_in"  # in the session's data: when, from which address, with which browser
+KEY_LENGTH = 32  # as Django makes keys
 TOUCHED_EVERY = timedelta(minutes=1)
 
 
@@ -27,6 +29,10 @@ class SessionStore(DatabaseStore):
     @classmethod
     def get_model_class(cls) -> Any:
         return StaffSession
+
+    def _validate_session_key(self, key: Any) -> bool:
+        """Return whether the cookie can be a key of ours. PostgreSQL refuses a question about a zero byte."""
+        return isinstance(key, str) and len(key) == KEY_LENGTH and set(key) <= set(VALID_KEY_CHARS)
 
     def _get_session_from_db(self) -> StaffSession | None:
         found: StaffSession | None = in_force().filter(session_key=self.session_key).first()

@@ -8,7 +8,9 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tenants.backoffice.sign_in.sessions_page import browser_name
 from tenants.models import StaffSession
@@ -156,3 +158,17 @@ def test_browsers_are_named_as_people_know_them() -> None:
         ("", "Unknown browser"),
     ]:
         assert browser_name(agent) == name
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    ["\0" * 32, "a" * 31 + "\0", "a" * 31 + "\u00e9", "A" * 32, "a" * 31, "a" * 33, "a" * 5000, "-" * 32, " " * 32],
+)
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/api/v1/contacts/"])
+def test_a_cookie_that_is_no_key_of_ours_is_no_session(path: str, cookie: str) -> None:
+    """A browser quotes a zero byte as `"\\000"`, which Django reads; the database would refuse to be asked about it."""
+    client = Client()
+    client.cookies["sessionid"] = cookie
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(path).status_code == {"/admin/": 302, "/admin/login/": 200}.get(path, 401)
+    assert not [each for each in asked if "tenants_staffsession" in each["sql"]]

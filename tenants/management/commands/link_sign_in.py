@@ -14,6 +14,11 @@ from tenants.sign_in.id_tokens import is_subject
 from tenants.sign_in.provider_users import HasAnother, LinkedAlready, link, unlink
 from tenants.sign_in.sessions import end_sessions
 
+BY_EMAIL = (
+    "OIDC_LINK_BY_EMAIL is on: an account whose verified address is the user's is linked again when it signs in. To "
+    "keep it out, close it at the provider, or switch the user off."
+)
+
 
 class Command(RecordedCommand):
     help = "Let an account at the sign-in provider (OIDC_ISSUER) sign a user in."
@@ -38,6 +43,8 @@ class Command(RecordedCommand):
                     raise CommandError(f"{email} is not linked.")
                 end_sessions(user.pk)
                 self.stdout.write(f"{email} is not linked any more.")
+                if settings.SIGN_IN_PROVIDER.link_by_email and not user.is_superuser:
+                    self.stdout.write(BY_EMAIL)
                 return
             self._link(user, issuer, options["subject"], also=options["also"])
         self.stdout.write(f"{email} is linked.")
