@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('calls', '0001_initial'),
-        ('campaigns', '0002_ongoing'),
+        ('campaigns', '0004_ongoing'),
         ('tenants', '0001_initial'),
     ]
 
