@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -86,7 +87,7 @@ def reopen(campaign: Campaign, *, actor: str) -> None:
     """
     if campaign.ends_at and campaign.ends_at <= timezone.now():
         raise IllegalTransition("The campaign's end is in the past. Copy the campaign to call again.")
-    fields = {"finished_at": None, "launched_at": None, "launched_through": 0}
+    fields: dict[str, Any] = {"finished_at": None, "launched_at": None, "launched_through": 0}
     _change(campaign, {CampaignStatus.FINISHED}, CampaignStatus.RUNNING, actor=actor, **fields)
 
 
