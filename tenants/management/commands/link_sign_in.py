@@ -15,8 +15,8 @@ from tenants.sign_in.provider_users import HasAnother, LinkedAlready, link, unli
 from tenants.sign_in.sessions import end_sessions
 
 BY_EMAIL = (
-    "OIDC_LINK_BY_EMAIL is on: an account whose verified address is the user's is linked again when it signs in, unless "
-    "the user is a superuser. To keep it out, close it at the provider, or switch the user off."
+    "OIDC_LINK_BY_EMAIL is on: an account whose verified address is the user's is linked again when it signs in, "
+    "unless the user is a superuser. To keep it out, close it at the provider, or switch the user off."
 )
 
 
