@@ -15,8 +15,8 @@ from tenants.sign_in.provider_users import HasAnother, LinkedAlready, link, unli
 from tenants.sign_in.sessions import end_sessions
 
 BY_EMAIL = (
-    "OIDC_LINK_BY_EMAIL is on: an account whose verified address is the user's is linked again when it signs in. To "
-    "keep it out, close it at the provider, or switch the user off."
+    "OIDC_LINK_BY_EMAIL is on: an account whose verified address is the user's is linked again when it signs in, "
+    "unless the user is a superuser. To keep it out, close it at the provider, or switch the user off."
 )
 
 
@@ -43,7 +43,7 @@ class Command(RecordedCommand):
                     raise CommandError(f"{email} is not linked.")
                 end_sessions(user.pk)
                 self.stdout.write(f"{email} is not linked any more.")
-                if settings.SIGN_IN_PROVIDER.link_by_email and not user.is_superuser:
+                if settings.SIGN_IN_PROVIDER.link_by_email:
                     self.stdout.write(BY_EMAIL)
                 return
             self._link(user, issuer, options["subject"], also=options["also"])
