@@ -170,7 +170,7 @@ class WizardPages(ScopedAdmin):
             "formsets": formsets,
             "media": self.media + form.media,
             "failed": bool(form.is_bound and (form.errors or any(each.total_error_count() for each in formsets))),
-            "change_url": self.url("change", obj.pk) if obj else self.url("changelist"),
+            "change_url": f"{self.url('change', obj.pk)}?tab=settings" if obj else self.url("changelist"),
             **self._context(request, obj, step, form, problems),
             **more,
         }

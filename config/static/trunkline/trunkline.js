@@ -84,6 +84,13 @@
     });
   });
 
+  // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
+  var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
+  window.addEventListener("DOMContentLoaded", function () {
+    var tab = document.getElementById(moved[window.location.hash]);
+    if (tab && !tab.hasAttribute("aria-current")) window.location.replace(tab.href);
+  });
+
   // A table wider than the page scrolls: make it reachable with the keyboard.
   function makeScrollable() {
     document.querySelectorAll(".tl-scroll").forEach(function (part) {
