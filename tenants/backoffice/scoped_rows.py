@@ -77,6 +77,8 @@ class ScopedRows(FramedPages, ExportedList):
         names = [
             entry if isinstance(entry, str) else entry[0] for entry in self.list_filter if not isinstance(entry, type)
         ]
+        if any(lookup in getattr(entry, "parameters", ()) for entry in self.list_filter):
+            return True
         plain = {"exact", "id", "pk", "isnull"}
         for name in (*names, *self.list_lookups):
             if lookup == name or (lookup.startswith(f"{name}__") and set(lookup[len(name) + 2 :].split("__")) <= plain):

@@ -25,12 +25,15 @@ from calls.admin.campaigns.form import (
     WindowInline,
     offer_once,
 )
+from calls.admin.campaigns.list_columns import ListColumns
 from calls.admin.campaigns.tabs import TabbedPages
 from calls.admin.shared.labels import CAMPAIGN_LABELS
 from calls.reports import preflight, results_csv
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
 from tenants import audit_changes
+from tenants.backoffice.filters import CreatedFilter
+from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
@@ -39,7 +42,7 @@ S = Campaign.Status
 
 
 @admin.register(Campaign)
-class CampaignAdmin(TabbedPages):
+class CampaignAdmin(TabbedPages, ListColumns):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
     add_action = change_action = delete_action = Action.CHANGE_CAMPAIGN
@@ -64,13 +67,12 @@ class CampaignAdmin(TabbedPages):
         "callback_url": "Webhook address",
         "budget_currency": "Currency",
     }
-    list_display = ("name", "state", "assistant", "started", "created")
-    list_filter = ("status",)
+    list_display = ("name", "state", "progress", "answered", "spent", "started")
+    list_filter = ("status", CreatedFilter, ("assistant", ScopedRelatedFilter))
     list_select_related = ("assistant", "organization")
     text_fields = ("name",)
     steps = STEPS
     started = local_time_column("started_at", "started")
-    created = local_time_column("created_at", "created")
     fieldsets = (
         (
             None,
