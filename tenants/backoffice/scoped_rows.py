@@ -37,7 +37,7 @@ class ScopedRows(FramedPages, ExportedList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         reach = reach_of(request)
-        if reach.superuser:
+        if reach.superuser and not reach.narrowed:
             return rows
         return rows.filter(**{f"{self.organization_path}__in": reach.where(self.view_action)})
 

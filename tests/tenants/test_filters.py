@@ -15,7 +15,7 @@ from django.utils import timezone
 from campaigns.models import Contact
 from tenants.db.key_ranges import created_between, first_key
 from tenants.models import Organization, StaffSettings
-from tests.test_admin import SignIn, sign_in
+from tests.test_admin import SignIn
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -84,6 +84,27 @@
     });
   });
 
+  // The groups of the sidebar stay as the user left them. The group of the present page is open in any case.
+  var KEPT = "tl-groups";
+  function keptGroups() {
+    try { return JSON.parse(window.localStorage.getItem(KEPT)) || {}; } catch (error) { return {}; }
+  }
+  window.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("details[data-group]").forEach(function (group) {
+      var open = keptGroups()[group.dataset.group];
+      if (open !== undefined) group.open = open || Boolean(group.querySelector("[aria-current]"));
+      group.querySelector("summary").addEventListener("click", function () {
+        var kept = keptGroups();
+        kept[group.dataset.group] = !group.open;
+        window.localStorage.setItem(KEPT, JSON.stringify(kept));
+      });
+    });
+    document.querySelectorAll("[data-submit]").forEach(function (field) {
+      field.addEventListener("change", function () { field.form.submit(); });
+      field.form.querySelector("button").hidden = true;
+    });
+  });
+
   // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
   var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
   window.addEventListener("DOMContentLoaded", function () {
