@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "tenants.backoffice.sign_in.middleware.SessionActivityMiddleware",
     "tenants.backoffice.sign_in.middleware.TwoStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "tenants.backoffice.once.OnceMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "tenants.backoffice.unreadable_secrets.UnreadableSecretMiddleware",
@@ -91,12 +92,13 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["tenants.backoffice.once_tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "tenants.backoffice.places.context",
-            ]
+            ],
         },
     }
 ]

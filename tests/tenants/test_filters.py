@@ -15,8 +15,9 @@ from django.utils import timezone
 from campaigns.models import Contact
 from tenants.db.key_ranges import created_between, first_key
 from tenants.models import Organization, StaffSettings
-from tests.test_admin import SignIn
+from tests.test_admin import SignIn, sign_in
 
+__all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CONTACTS = "admin:campaigns_contact_changelist"
