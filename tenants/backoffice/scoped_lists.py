@@ -13,6 +13,7 @@ from tenants.backoffice.exports import NOT_FILTERS
 from tenants.backoffice.filters import chips_of, quick_days
 from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
 from tenants.backoffice.roles import reach_of
+from tenants.backoffice.saved_views import filters_in, views_of
 from tenants.backoffice.scoped_rows import ScopedRows
 
 
@@ -98,6 +99,7 @@ class ScopedLists(ScopedRows):
         found.full_result_count = found.result_count  # the total is unknown: the page shows none
         self.prepare_rows(request, found.result_list)
         found.chips, found.quick_days = chips_of(found), quick_days(found)
+        found.saved_views, found.saved_query = views_of(request, self.model), filters_in(request.GET)
         return found
 
     def words_for_nothing(self, request: HttpRequest) -> str:

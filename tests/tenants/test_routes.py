@@ -152,6 +152,7 @@ OPEN = {
     "calls_call_evidence",  # test_evidence_csv
     "my-settings",  # test_local_time
     "choose-organization",  # test_places
+    "saved-views",  # test_saved_views
     "system",  # test_system_page
     # test_sign_in, test_two_step, test_sessions, test_passwords
     *("sign-in", "two-step-code", "two-step", "my-sessions", "own-password"),
