@@ -105,6 +105,37 @@
     });
   });
 
+  // A long select gets a box that shows only the options with the typed words. The selected option always stays.
+  function addSearch(select) {
+    var all = Array.prototype.slice.call(select.options);
+    var box = document.createElement("input");
+    box.type = "search";
+    box.className = "tl-input tl-picker";
+    box.placeholder = "Search";
+    box.autocomplete = "off";
+    box.setAttribute("aria-label", "Search " + (select.labels && select.labels[0] ? select.labels[0].textContent.trim() : "the options"));
+    box.addEventListener("input", function () {
+      var words = box.value.toLowerCase().split(/\s+/);
+      var fits = all.filter(function (option) {
+        var text = option.text.toLowerCase().replace(/_/g, " ");
+        return words.every(function (word) { return text.indexOf(word) !== -1; });
+      });
+      var chosen = select.selectedOptions[0];
+      select.replaceChildren.apply(select, all.filter(function (option) { return option === chosen || fits.indexOf(option) !== -1; }));
+      select.value = chosen.value;
+    });
+    box.addEventListener("keydown", function (event) {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      var first = Array.prototype.find.call(select.options, function (option) { return !option.selected && option.value; });
+      if (box.value && first) { select.value = first.value; select.dispatchEvent(new Event("change", { bubbles: true })); }
+    });
+    select.parentNode.insertBefore(box, select);
+  }
+  window.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("select[data-picker]").forEach(addSearch);
+  });
+
   // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
   var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
   window.addEventListener("DOMContentLoaded", function () {
