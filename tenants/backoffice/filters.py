@@ -32,14 +32,14 @@ class CreatedFilter(admin.ListFilter):
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
         self.model = model
-        for name in self.expected_parameters():
+        for name in self.parameters:
             given = params.pop(name, None)
             if given and given[-1]:
                 self.used_parameters[name] = given[-1]
-        mine = {*self.expected_parameters(), PAGE_VAR}
+        mine = {*self.parameters, PAGE_VAR}
         self.others = [(name, value) for name, values in request.GET.lists() if name not in mine for value in values]
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         return list(self.parameters)
 
     def has_output(self) -> bool:
@@ -49,7 +49,7 @@ class CreatedFilter(admin.ListFilter):
         chosen = self.used_parameters.get(DAY)
         yield {
             "selected": not self.used_parameters,
-            "query_string": changelist.get_query_string(remove=self.expected_parameters()),
+            "query_string": changelist.get_query_string(remove=list(self.parameters)),
             "display": "All",
         }
         for value, label in DAYS.items():
@@ -59,7 +59,7 @@ class CreatedFilter(admin.ListFilter):
     def chip(self) -> str:
         """Return the range in words."""
         if day := self.used_parameters.get(DAY):
-            return DAYS.get(day, day)
+            return DAYS.get(str(day), str(day))
         first, last = self.used_parameters.get(FROM), self.used_parameters.get(TO)
         return f"{first} to {last}" if first and last else f"from {first}" if first else f"to {last}"
 
@@ -83,12 +83,13 @@ class CreatedFilter(admin.ListFilter):
 
 
 def _start(day: date | None) -> datetime | None:
-    return start_of_day(day, timezone.get_current_timezone()) if day else None  # type: ignore[arg-type]
+    return start_of_day(day, timezone.get_current_timezone()) if day else None
 
 
-def _date(text: str | None) -> date | None:
-    if not text:
+def _date(given: object) -> date | None:
+    if not given:
         return None
+    text = str(given)
     try:
         found = date.fromisoformat(text)
     except ValueError as error:

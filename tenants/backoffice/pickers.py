@@ -106,6 +106,8 @@ CHOICES: dict[str, Callable[[], Choices]] = {
 class Picker(UnfoldAdminSelectWidget):
     """A select with a box to search it, which a script adds. Without scripts it is a plain select."""
 
+    choices: Any
+
     def __init__(self, offered: Choices, blank: bool) -> None:
         super().__init__(attrs={"data-picker": ""}, choices=[*([("", "-")] if blank else []), *offered])
 

@@ -51,7 +51,7 @@ def reach_of(request: HttpRequest) -> Reach:
 
 def _chosen(request: HttpRequest, found: Reach) -> Reach:
     """Return the reach with the user's choice of an organization. A choice only ever takes grants away."""
-    chosen = getattr(request, "session", {}).get(CHOSEN)
+    chosen: int = getattr(request, "session", {}).get(CHOSEN, 0)
     found = replace(found, everywhere=found.grants)
     if chosen not in found.grants or len(found.grants) < 2:
         return found

@@ -65,5 +65,6 @@ def _save(request: HttpRequest, page: str, query: str) -> None:
         messages.error(request, f"There are {SavedView.MAX} views of this list. Remove one first.")
     else:
         values = {"query": query, "organization_id": reach_of(request).chosen}
-        SavedView.objects.update_or_create(user_id=request.user.pk, page=page, name=name, defaults=values)
+        user_id: int = request.user.pk or 0
+        SavedView.objects.update_or_create(user_id=user_id, page=page, name=name, defaults=values)
         messages.success(request, f"The view “{name}” is saved.")

@@ -130,7 +130,8 @@
       var first = Array.prototype.find.call(select.options, function (option) { return !option.selected && option.value; });
       if (box.value && first) { select.value = first.value; select.dispatchEvent(new Event("change", { bubbles: true })); }
     });
-    select.parentNode.insertBefore(box, select);
+    var frame = select.parentNode.querySelector(":scope > .material-symbols-outlined") ? select.parentNode : select;
+    frame.parentNode.insertBefore(box, frame);  // the theme's frame holds the arrow of the select
   }
   window.addEventListener("DOMContentLoaded", function () {
     document.querySelectorAll("select[data-picker]").forEach(addSearch);
