@@ -14,6 +14,7 @@ from tenants.policy import Action
 
 COUNTED_AT_MOST = 100
 DASHBOARD = "admin:index"
+FOLDED = ("Setup", "Administration")  # until the user opens them, so that the sidebar fits a small screen
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     for title, links in GROUPS:
         items = [_item(link, link is here, reach) for link in links if reach.may(link.action)]
         if items:
-            groups.append({"title": title, "separator": title != GROUPS[0][0], "items": items})
+            groups.append({"title": title, "collapsible": title in FOLDED, "items": items})
     return groups
 
 

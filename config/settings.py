@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "tenants.backoffice.sign_in.middleware.UnsavedFormMiddleware",
     "tenants.backoffice.sign_in.middleware.TwoStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "tenants.backoffice.once.OnceMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "tenants.backoffice.unreadable_secrets.UnreadableSecretMiddleware",
@@ -97,11 +98,12 @@ TEMPLATES = [
                     ["tenants.backoffice.isolating.FilesystemLoader", "tenants.backoffice.isolating.AppLoader"],
                 )
             ],
-            "builtins": ["tenants.backoffice.isolating"],
+            "builtins": ["tenants.backoffice.isolating", "tenants.backoffice.once_tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "tenants.backoffice.places.context",
             ],
         },
     }

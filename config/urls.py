@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 from config import operations, search, system_page
 from config.openapi.pages import DocsView, SchemaView
 from tenants.api.errors import page_not_found
-from tenants.backoffice import my_settings
+from tenants.backoffice import my_settings, places, saved_views
 
 
 def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
@@ -29,6 +29,8 @@ urlpatterns = [
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
     path("admin/search/", admin.site.admin_view(search.view), name="search"),  # replaces the theme's search
     path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
+    path("admin/organization/", admin.site.admin_view(places.view), name="choose-organization"),
+    path("admin/saved-views/", admin.site.admin_view(saved_views.view), name="saved-views"),
     path("admin/system/", admin.site.admin_view(system_page.view), name="system"),
     path("admin/", include("tenants.backoffice.sign_in.urls")),
     path("admin/", admin.site.urls),

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.campaigns.admin import PARTS
+from calls.admin.campaigns.tabs import ALONE, LOADED, PAGES, Tab
 from calls.models import Call, CallEvent
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber
@@ -80,8 +80,13 @@ def pages(world: World, names: Iterable[str]) -> Iterator[str]:
         yield reverse(f"{prefix}_panel", args=[row.pk])
         for step in pages_of.steps:
             yield reverse(f"{prefix}_step", args=[row.pk, step.name])
-    for part in PARTS:
-        yield reverse(f"admin:campaigns_campaign_{part}", args=[world["campaign"].pk])
+    for part in LOADED:
+        url = reverse(f"admin:campaigns_campaign_{part}", args=[world["campaign"].pk])
+        yield from (url, f"{url}?{ALONE}") if part in PAGES else (url,)
+    for tab in Tab:
+        query = f"?tab={tab.slug}"
+        yield reverse("admin:campaigns_campaign_change", args=[world["campaign"].pk]) + query
+        yield reverse("admin:campaigns_campaign_panel", args=[world["campaign"].pk]) + query
     yield reverse("admin:campaigns_recipient_explain", args=[world["recipient"].pk])
     yield reverse("admin:calls_call_launch")
     yield reverse("admin:calls_call_legal_hours")

@@ -89,7 +89,8 @@ def with_a_form(client: Client, row: models.Model) -> dict[str, list[str]] | Non
 
 
 def path_of(row: models.Model) -> str:
-    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+    tab = "?tab=settings" if isinstance(row, Campaign) else ""
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/{tab}"
 
 
 FORMS = {

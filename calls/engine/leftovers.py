@@ -96,6 +96,7 @@ FATES = {
     "tenants.ProviderIdentity": BOUND,
     "tenants.RecoveryCode": BOUND,
     "tenants.RequestBudget": LEFT,
+    "tenants.SavedView": BOUND,
     "tenants.SecretTries": "a day or longer, by each further try: tenants.sign_in.tries",
     "tenants.StaffSession": LEFT,
     "tenants.StaffSettings": BOUND,

@@ -32,6 +32,7 @@ from campaigns.rules.placeholders import find
 from campaigns.rules.spoken import sentence
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
+from tenants.backoffice.filters import CreatedFilter
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
 from tenants.backoffice.lists import FILTER_CHOICES, SEARCHED_AT_MOST
 from tenants.backoffice.roles import reach_of
@@ -174,7 +175,7 @@ class ContactAdmin(NumberedAdmin):
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
-    list_filter: ClassVar[Sequence[Any]] = (ListFilter, ZoneFaultFilter)
+    list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, ZoneFaultFilter)
     list_lookups = ("lists", "organization", "zone_fault")
     list_select_related = ("organization",)
     number_fields = ("phone",)

@@ -19,6 +19,7 @@ from tenants.backoffice.buttons import Step
 from tenants.backoffice.edit_conflicts import ConflictCheckedForm
 from tenants.backoffice.forms import CommaField
 from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.once import took_effect
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.db.encrypted_fields import hint, readable
@@ -50,6 +51,7 @@ def shown_once(page: ScopedAdmin, request: HttpRequest, title: str, secret: str,
     """Return the only page that shows the secret. Caches must not store it."""
     response = page.page(request, "trunkline/secret.html", title, secret=secret, back=back)
     response["Cache-Control"] = "no-store"
+    took_effect(request)
     return response
 
 

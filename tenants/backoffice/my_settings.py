@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from functools import cache
 from typing import Any
 
 from django import forms
@@ -17,14 +15,8 @@ from django.utils import timezone
 
 from tenants import audit_changes, audit_log
 from tenants.backoffice.local_time import default_zone_of, local_time
+from tenants.backoffice.pickers import Picker, zone_choices
 from tenants.models import StaffSettings, check_timezone
-
-
-@cache
-def zones() -> list[str]:
-    """Return the time zones offered: those named after places. The form accepts the older names too."""
-    found = zoneinfo.available_timezones()
-    return ["UTC", *sorted(name for name in found if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/")))]
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -33,7 +25,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         max_length=64,
         validators=[check_timezone],
-        widget=forms.TextInput(attrs={"class": "tl-input", "list": "zones", "autocomplete": "off"}),
+        widget=Picker(zone_choices(), blank=True),
     )
 
     class Meta:
@@ -43,8 +35,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["timezone"]
-        field.widget.attrs["placeholder"] = default
-        field.help_text = f"Type a city to search, such as Paris. If empty: {default}, the zone of your organization."
+        field.help_text = f"If none is chosen: {default}, the zone of your organization."
 
     def clean_timezone(self) -> str:
         return str(self.cleaned_data["timezone"]).strip()
@@ -70,7 +61,6 @@ def view(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "My settings",
         "form": form,
-        "zones": zones(),
         "now": local_time(timezone.now()),
     }
     return TemplateResponse(request, "trunkline/my_settings.html", context)

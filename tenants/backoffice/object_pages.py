@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.once import took_effect
 from tenants.backoffice.scoped_rows import ScopedRows
 
 
@@ -135,6 +136,7 @@ class ObjectPages(ScopedRows):
             messages.error(request, str(error))
         else:
             if isinstance(answer, HttpResponse):
+                took_effect(request)
                 return answer
             messages.success(request, answer)
         return redirect(self.url("change", obj.pk))

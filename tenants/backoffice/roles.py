@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from tenants.backoffice.local_time import zone_of
 from tenants.grants import Grants
 from tenants.models import Membership, Organization, member_level
 from tenants.policy import Action, Grant, Level
+
+CHOSEN = "organization"  # session key: the organization whose rows lists show and forms add
+# Names of the pages that follow the choice: lists, their files, forms for new records, and the dashboard. Every other
+# page shows one record, which may be of any of the user's organizations.
+FOLLOWING = ("_changelist", "_export", "_add")
+DASHBOARD = ("index", "calls_call_overview", "calls_call_today")
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,10 @@ class Reach(Grants):
     superuser: bool = False
     zone: str = "UTC"  # in which pages show and read times for this user
     two_step_required: bool = False  # by one of the organizations
+    names: Mapping[int, str] = field(default_factory=dict)  # of all the user's organizations, by internal key
+    everywhere: Mapping[int, Grant] = field(default_factory=dict)  # the grants without the choice of an organization
+    chosen: int | None = None
+    narrowed: bool = False  # this page shows the chosen organization alone
 
     def may(self, action: Action | None, organization_id: int | None = None) -> bool:
         """Return the same; a superuser may do it, too, where there is no organization."""
@@ -34,9 +44,28 @@ def reach_of(request: HttpRequest) -> Reach:
     """Return the reach of the signed-in user. It is queried once per request."""
     found: Reach | None = getattr(request, "_reach", None)
     if found is None:
-        found = _reach(request.user)
+        found = _chosen(request, _reach(request.user))
         request._reach = found  # type: ignore[attr-defined]
     return found
+
+
+def _chosen(request: HttpRequest, found: Reach) -> Reach:
+    """Return the reach with the user's choice of an organization. A choice only ever takes grants away."""
+    chosen: int = getattr(request, "session", {}).get(CHOSEN, 0)
+    found = replace(found, everywhere=found.grants)
+    if chosen not in found.grants or len(found.grants) < 2:
+        return found
+    if not _follows(request):
+        return replace(found, chosen=chosen)
+    return replace(found, chosen=chosen, grants={chosen: found.grants[chosen]}, narrowed=True)
+
+
+def _follows(request: HttpRequest) -> bool:
+    try:
+        name = resolve(request.path_info).url_name or ""  # the middleware asks before the request is resolved
+    except Resolver404:
+        return False
+    return name.endswith(FOLLOWING) or name in DASHBOARD
 
 
 def _reach(user: Any) -> Reach:
@@ -44,18 +73,20 @@ def _reach(user: Any) -> Reach:
         return Reach("")
     actor = user.get_username()
     if member_level(user, None) is Level.SUPERUSER:
-        every = dict(Organization.objects.values_list("pk", "two_step_required"))
-        grants = dict.fromkeys(every, Grant(Level.SUPERUSER))
-        return Reach(actor, grants, True, zone_of(user), two_step_required=any(every.values()))
+        every = list(Organization.objects.values_list("pk", "two_step_required", "name"))
+        grants = {pk: Grant(Level.SUPERUSER) for pk, _, _ in every}
+        names, required = {pk: name for pk, _, name in every}, any(required for _, required, _ in every)
+        return Reach(actor, grants, True, zone_of(user), two_step_required=required, names=names)
     columns = (
         *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
-        "organization__two_step_required",
+        *("organization__two_step_required", "organization__name"),
     )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
-    zone = next((chosen or home for _, _, chosen, home, _ in found), "UTC")
+    zone = next((chosen or home for _, _, chosen, home, *_ in found), "UTC")
     held = {pk: member_level(user, role) for pk, role, *_ in found}
     grants = {pk: Grant(level) for pk, level in held.items() if level is not None}
-    return Reach(actor, grants, zone=zone, two_step_required=any(required for *_, required in found))
+    names = {pk: name for pk, *_, name in found if pk in grants}
+    return Reach(actor, grants, zone=zone, two_step_required=any(row[4] for row in found), names=names)
 
 
 class LocalTimeMiddleware:

@@ -10,8 +10,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.exports import NOT_FILTERS
+from tenants.backoffice.filters import chips_of, quick_days
 from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
 from tenants.backoffice.roles import reach_of
+from tenants.backoffice.saved_views import filters_in, views_of
 from tenants.backoffice.scoped_rows import ScopedRows
 from tenants.search_keys import keys_that_contain
 
@@ -103,6 +105,8 @@ class ScopedLists(ScopedRows):
         found.empty_words = self.words_for_nothing(request)
         found.full_result_count = found.result_count  # the total is unknown: the page shows none
         self.prepare_rows(request, found.result_list)
+        found.chips, found.quick_days = chips_of(found), quick_days(found)
+        found.saved_views, found.saved_query = views_of(request, self.model), filters_in(request.GET)
         return found
 
     def words_for_nothing(self, request: HttpRequest) -> str:

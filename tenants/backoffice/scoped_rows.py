@@ -37,7 +37,7 @@ class ScopedRows(FramedPages, ExportedList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         reach = reach_of(request)
-        if reach.superuser:
+        if reach.superuser and not reach.narrowed:
             return rows
         return rows.filter(**{f"{self.organization_path}__in": reach.where(self.view_action)})
 
@@ -77,6 +77,8 @@ class ScopedRows(FramedPages, ExportedList):
         names = [
             entry if isinstance(entry, str) else entry[0] for entry in self.list_filter if not isinstance(entry, type)
         ]
+        if any(lookup in getattr(entry, "parameters", ()) for entry in self.list_filter):
+            return True
         plain = {"exact", "id", "pk", "isnull"}
         for name in (*names, *self.list_lookups):
             if lookup == name or (lookup.startswith(f"{name}__") and set(lookup[len(name) + 2 :].split("__")) <= plain):

@@ -6,21 +6,25 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.exports import ExportedList
+from tenants.backoffice.framed_pages import FramedPages
 from tenants.backoffice.lists import CappedPaginator
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
 
-class SuperuserAdmin(ExportedList):
+class SuperuserAdmin(FramedPages, ExportedList):
     """Rows that belong to the installation, not to an organization."""
 
     actions: Any = None
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator: Any = CappedPaginator
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": self.heading, **(extra_context or {})})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return reach_of(request).may(Action.ADMINISTER)

@@ -8,6 +8,7 @@ from tenants.models.members import Membership, StaffSettings, levels_of, member_
 from tenants.models.organization import Organization, Tenant
 from tenants.models.records import Alert
 from tenants.models.requests import RequestBudget, StoredAnswer
+from tenants.models.saved_view import SavedView
 from tenants.models.sign_in import Authenticator, ProviderIdentity, RecoveryCode, SecretTries, StaffSession
 from tenants.models.validators import check_region, check_regions, check_timezone
 from tenants.models.webhook_endpoint import WebhookEndpoint, WebhookEvent, all_webhook_events
@@ -32,6 +33,7 @@ __all__ = [
     "ProviderIdentity",
     "RecoveryCode",
     "RequestBudget",
+    "SavedView",
     "Scope",
     "SecretTries",
     "StaffSession",

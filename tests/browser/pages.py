@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from calls.admin.campaigns.tabs import Tab
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
 from tenants.policy import Grant, Level
@@ -21,6 +22,7 @@ OF_NO_MODEL = {
     "own password": "own-password",
 }
 OF_ONE_ROW = ("import",)  # further pages of a row: `<app>_<model>_<name>`
+TABS = {"campaigns.Campaign": tuple(tab.slug for tab in Tab if tab is not Tab.OVERVIEW)}  # of the page of a row
 
 
 def pages_of(organization: Organization, level: Level = Level.ADMIN, *, every_state: bool = True) -> dict[str, str]:
@@ -46,6 +48,8 @@ def _of_model(
         found[f"new {name}"] = reverse(f"{route}_add")
     for title, row in list(_rows(model, page, organization).items())[:most]:
         found[f"{name}{title}"] = reverse(f"{route}_change", args=[row.pk])
+        for tab in TABS.get(model._meta.label, ()):
+            found[f"{name}{title}, {tab}"] = f"{found[f'{name}{title}']}?tab={tab}"
         for other in OF_ONE_ROW:
             with suppress(NoReverseMatch):
                 found[f"{name}{title}, {other}"] = reverse(f"{route}_{other}", args=[row.pk])

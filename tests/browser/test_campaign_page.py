@@ -43,9 +43,58 @@ def campaign(organization: Organization, assistant: Assistant, phone_number: Pho
 
 @pytest.fixture
 def page(signed_in: Any, campaign: Campaign) -> Any:
-    signed_in.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    signed_in.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/?tab=recipients")
     signed_in.wait_for_selector("#people table")
     return signed_in
+
+
+TABS = ("overview", "recipients", "results", "settings", "history")
+
+
+def test_each_tab_has_an_address_that_back_and_reload_keep(page: Any, campaign: Campaign) -> None:
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        page.wait_for_url(f"**/change/?tab={tab}")
+        page.wait_for_selector(f"#tab-{tab}[aria-current=page]")
+        assert page.locator(".tl-tabs [aria-current]").count() == 1
+    assert page.locator("#campaign_form").count() == 0
+    page.go_back()
+    page.wait_for_selector("#tab-settings[aria-current=page]")
+    assert page.locator("#campaign_form").count() == 1
+    page.reload()
+    page.wait_for_selector("#tab-settings[aria-current=page]")
+    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/#history")
+    page.wait_for_url("**/change/?tab=history")
+    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/?status=waiting")
+    page.wait_for_selector("#tab-recipients[aria-current=page]")
+    assert rows(page) == 3, "an address from before there were tabs"
+
+
+def test_the_overview_fits_one_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.click("#tab-overview")
+    page.wait_for_selector("#idle")
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollHeight - window.innerHeight") <= 0
+    for text in ("Pause", "Running", "5 of 10 recipients done", "answered", "spent", "Why no more recipients"):
+        assert text.lower() in page.locator("#content-main, main, body").first.inner_text().lower(), text
+
+
+def test_without_scripts_the_tabs_show_what_they_have(page: Any, browser: Any, live_server: Any) -> None:
+    address = page.url
+    plain = browser.browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    plain.add_cookies(browser.cookies())
+    found = plain.new_page()
+    found.goto(address)
+    assert rows(found) == 10
+    found.click("#people-status-waiting")
+    assert rows(found) == 3
+    found.click("#tab-overview")
+    assert found.locator("#idle").count() == 1
+    found.click("#tab-results")
+    found.click("text=Open this part on a page of its own")
+    assert "/figures/?alone" in found.url and found.locator("#nav-sidebar-inner, nav").count()
+    plain.close()
 
 
 def rows(page: Any) -> int:

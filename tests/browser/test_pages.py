@@ -96,7 +96,7 @@ def test_the_charts_of_a_campaign_are_drawn(
     Call.objects.filter(pk=call.pk).update(campaign=campaign, status="completed", dialed_at=now, terminal_at=now)
     page = signed_in
     page.set_viewport_size({"width": 400, "height": 800})
-    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/?tab=results")
     page.wait_for_selector("text=When contacts answer")
     until(page, "Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0

@@ -163,7 +163,7 @@ def test_times_are_those_of_the_reader_and_of_the_person(
     assert ("EST" in told or "EDT" in told) and "JST" in told
     assert "Asia/Tokyo" in page.text_content("#panel")
     page.goto("/admin/my-settings/")
-    page.fill("#id_timezone", "Asia/Tokyo")
+    page.select_option("#id_timezone", "Asia/Tokyo")
     page.click("text=Save")
     page.wait_for_selector("text=Your settings are saved.")
     page.goto(paths(person)["call"])

@@ -69,7 +69,7 @@ def test_a_new_campaign(staff: Staff) -> None:
 def test_why_somebody_is_not_called(staff: Staff) -> None:
     running = Campaign.objects.get(name="Spring check-ups")
     viewer = staff[Level.VIEWER]
-    viewer.goto(f"{ADMIN}/campaigns/campaign/{running.pk}/change/")
+    viewer.goto(f"{ADMIN}/campaigns/campaign/{running.pk}/change/?tab=recipients")
     viewer.locator("#people a[data-drawer]").first.click()
     viewer.wait_for_selector("#drawer .tl-checks")
     operator = staff[Level.OPERATOR]

@@ -206,8 +206,8 @@ def test_the_funnel_counts_people_and_never_widens(viewer: Client, campaign: Cam
         ("Answered", 2),
         ("Reached in person", 1),
     ]
-    page = viewer.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])).content.decode()
-    assert "Called 4 57.1 % 80 %" in words_of(page)
+    page = viewer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), {"tab": "results"})
+    assert "Called 4 57.1 % 80 %" in words_of(page.content.decode())
 
 
 # Explaining.

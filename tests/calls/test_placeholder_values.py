@@ -461,7 +461,7 @@ def test_the_same_word_in_the_campaigns_own_text_is_emptied_too(line: PhoneNumbe
 def test_the_form_keeps_the_rule_if_none_is_chosen(line: PhoneNumber, admin_client: Client) -> None:
     made = a_campaign(line, placeholder_values="skip")
     Campaign.objects.filter(pk=made.pk).update(status=Campaign.Status.DRAFT)
-    address = reverse("admin:campaigns_campaign_change", args=[made.pk])
+    address = reverse("admin:campaigns_campaign_change", args=[made.pk]) + "?tab=settings"
     sent = submitted(admin_client.get(address).content.decode())
     assert sent["placeholder_values"] == ["skip"]
     answer = admin_client.post(address, {**sent, "placeholder_values": "", "name": "Renamed"})

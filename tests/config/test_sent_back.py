@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactNumber, RetryRule
-from tenants.models import Organization
+from tenants.models import Organization, StoredAnswer
 from tests.conftest import ApiClient, an_account, an_assistant
 from tests.tenants.test_api_isolation import OBJECTS, World, a_world
 
@@ -49,7 +49,7 @@ def test_every_kind_that_can_be_changed_is_tried() -> None:
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table, except when keys were used.
+    """Return every row of every table, except when keys were used and which forms were sent.
 
     In plain SQL: building a query of each model takes ten times longer than running it.
     """
@@ -66,7 +66,7 @@ def everything() -> dict[str, list[dict[str, Any]]]:
 TABLES = [
     (model._meta.db_table, model._meta.pk.column)
     for model in apps.get_models(include_auto_created=True)
-    if model._meta.managed and not model._meta.proxy and model._meta.pk
+    if model._meta.managed and not model._meta.proxy and model._meta.pk and model is not StoredAnswer
 ]
 
 

@@ -254,6 +254,8 @@ OPEN_PAGES: dict[str, str] = {
     "session": Not("it tells a page whether its own session is in force"),
     "my-sessions": "user.sessions_ended",
     "my-settings": "user.settings_changed",
+    "saved-views": Not("it keeps a user's own filters of a list"),
+    "choose-organization": Not("it changes what the user's own pages show, in this session"),
     "own-password": "user.password_changed",
     "auth_user_password_change": "user.password_changed",
     "password-reset": Not("anybody may ask for a link; using it is recorded"),

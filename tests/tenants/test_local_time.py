@@ -107,7 +107,7 @@ def test_a_campaigns_times_are_written_and_shown_in_the_same_zone(
     made.starts_at = NOON + timedelta(days=1000)
     made.save()
     client = sign_in(organization, "manager")
-    page = client.get(reverse("admin:campaigns_campaign_change", args=[made.pk])).content.decode()
+    page = client.get(reverse("admin:campaigns_campaign_change", args=[made.pk]) + "?tab=settings").content.decode()
     assert "Starts at (Europe/Paris)" in page
     assert 'value="14:00:05"' in page
 

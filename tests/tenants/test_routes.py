@@ -128,7 +128,7 @@ PAGES = {
     },
     **{
         f"campaigns_campaign_{part}": ("campaigns_campaign", VIEWER)
-        for part in ("idle", "people", "forecast", "figures", "settings")
+        for part in ("idle", "people", "forecast", "figures", "settings", "versions")
     },
     "campaigns_recipient_explain": ("campaigns_recipient", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
@@ -154,6 +154,8 @@ OPEN = {
     *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
     "calls_call_evidence",  # test_evidence_csv
     "my-settings",  # test_local_time
+    "choose-organization",  # test_places
+    "saved-views",  # test_saved_views
     "system",  # test_system_page
     # test_sign_in, test_two_step, test_sessions, test_passwords
     *("sign-in", "two-step-code", "two-step", "my-sessions", "session", "own-password"),

@@ -212,7 +212,7 @@ def test_a_campaigns_start_and_end_in_the_night_of_autumn(
     draft.refresh_from_db()
     assert (draft.starts_at, draft.ends_at) == both
     # Opened and saved again as it is shown, on the step and on the page of the whole campaign.
-    for address in (step, reverse("admin:campaigns_campaign_change", args=[draft.pk])):
+    for address in (step, reverse("admin:campaigns_campaign_change", args=[draft.pk]) + "?tab=settings"):
         page = client.get(address).content.decode()
         assert radios(page, "starts_at") == {"+0200": True, "+0100": False}
         assert radios(page, "ends_at") == {"+0200": False, "+0100": True}
@@ -266,7 +266,7 @@ def test_a_time_that_does_not_exist_is_refused_wherever_one_is_typed(
         (reverse("admin:campaigns_donotcall_add") + key, "expires_at", {"phone": "0612345699", "reason": "asked"}),
         (reverse("admin:campaigns_contact_add") + key, "consent_at", {"phone": "0612345698"}),
         (reverse("admin:tenants_apikey_add") + key, "expires_at", {"name": "k", "scope": "read"}),
-        (reverse("admin:campaigns_campaign_change", args=[draft.pk]), "ends_at", {}),
+        (reverse("admin:campaigns_campaign_change", args=[draft.pk]) + "?tab=settings", "ends_at", {}),
     ]
     for address, name, others in pages:
         single = name in ("until", "at")

@@ -26,6 +26,7 @@ from calls.models import Call, Status
 from calls.reports import search, transcripts
 from campaigns.admin.numbers import NumberedAdmin, both_formats
 from providers.models import ProviderAccount
+from tenants.backoffice.filters import CreatedFilter
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of, regions_of
@@ -58,7 +59,12 @@ class CallAdmin(NumberedAdmin):
     empty_words = "No calls yet. Launch a call or start a campaign."
     search_help_text = "Phone number (or its beginning), or a whole ID"
     list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
-    list_filter: ClassVar[Sequence[Any]] = ("status", OverdueFilter, ("account", ScopedRelatedFilter))
+    list_filter: ClassVar[Sequence[Any]] = (
+        CreatedFilter,
+        "status",
+        OverdueFilter,
+        *((name, ScopedRelatedFilter) for name in ("campaign", "assistant", "account", "phone_number")),
+    )
     list_lookups = ("campaign", "contact", "status", "overdue")
     list_select_related = ("campaign", "assistant", "organization", "account")
     number_fields = ("to_number",)

@@ -1,26 +1,21 @@
-"""Admin pages of campaigns: the list, the page of one campaign with its buttons, and its live progress."""
+"""Admin pages of campaigns: the list, and the form of one campaign. `tabs` has the page around it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls.actions import campaign_edits, quiescing
 from calls.admin.campaigns import finish_wording
-from calls.admin.campaigns.button_effects import zone_choices
 from calls.admin.campaigns.buttons import STEPS
-from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
 from calls.admin.campaigns.form import (
     DAYS,
     ZONE_FIELDS,
@@ -30,72 +25,24 @@ from calls.admin.campaigns.form import (
     WindowInline,
     offer_once,
 )
-from calls.admin.campaigns.wizard import WizardPages
-from calls.admin.campaigns.wizard_steps import continue_button
-from calls.admin.people import recipient_list
-from calls.admin.people.counts import OPEN, counts_of
-from calls.admin.shared.labels import (
-    CAMPAIGN_COLOURS,
-    CAMPAIGN_LABELS,
-    OUTCOME_PARTS,
-    RECIPIENT_PARTS,
-    bar,
-    budget,
-    money,
-)
-from calls.gate import budgets
-from calls.gate.selection import weighted_assistants
-from calls.reports import preflight, results_csv, unfed_rules
-from calls.reports.idle_reasons import idle_reasons
-from calls.reports.problem import Problem
+from calls.admin.campaigns.list_columns import ListColumns
+from calls.admin.campaigns.tabs import TabbedPages
+from calls.admin.shared.labels import CAMPAIGN_LABELS
+from calls.reports import preflight, results_csv
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
-from campaigns.wording import counted
 from tenants import audit_changes
-from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.filters import CreatedFilter
+from tenants.backoffice.lists import ScopedRelatedFilter
+from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
 S = Campaign.Status
-UNFINISHED = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
-
-
-def _idle(row: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "message": row["message"],
-        "recipients": counted(row["count"], "recipient") if row["count"] else "",
-        "until": local_time(row["until"], ""),
-    }
-
-
-def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-    """Return why the campaign is not calling. For a draft: what prevents its start."""
-    draft = obj.status == S.DRAFT
-    return {
-        "draft": draft,
-        "problems": preflight.problems(obj) if draft else [],
-        "unfed": _unfed(obj) if not draft and obj.status in UNFINISHED else [],
-        "live": obj.status in UNFINISHED,
-        "idle_url": request.path,
-        "idle": [_idle(row) for row in idle_reasons(obj)],
-    }
-
-
-def _unfed(obj: Campaign) -> list[Problem]:
-    return unfed_rules.problems(obj, [assistant for assistant, _ in weighted_assistants(obj)])
-
-
-PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
-    "idle": _idle_part,
-    "people": recipient_list.recipients_of,
-    "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
-    "figures": lambda request, obj: figures_of(obj),
-    "settings": lambda request, obj: settings_of(obj),
-}
 
 
 @admin.register(Campaign)
-class CampaignAdmin(WizardPages):
+class CampaignAdmin(TabbedPages, ListColumns):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
     add_action = change_action = delete_action = Action.CHANGE_CAMPAIGN
@@ -121,15 +68,12 @@ class CampaignAdmin(WizardPages):
         "callback_url": "Webhook address",
         "budget_currency": "Currency",
     }
-    list_display = ("name", "state", "assistant", "started", "created")
-    list_filter = ("status",)
+    list_display = ("name", "state", "progress", "answered", "spent", "started")
+    list_filter = ("status", CreatedFilter, ("assistant", ScopedRelatedFilter))
     list_select_related = ("assistant", "organization")
     text_fields = ("name",)
     steps = STEPS
-    panel_template = "trunkline/campaign.html"
-    parts = tuple(PARTS)
     started = local_time_column("started_at", "started")
-    created = local_time_column("created_at", "created")
     fieldsets = (
         (
             None,
@@ -276,7 +220,7 @@ class CampaignAdmin(WizardPages):
         except (quiescing.IllegalTransition, preflight.NotReady) as error:
             list(messages.get_messages(request))  # drop the message of success: the save was rolled back
             messages.error(request, f"Nothing was changed. {error}")
-            return redirect(request.path)
+            return redirect(self.settings_url(obj))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         context["adminform"].form.formsets = [each.formset for each in context["inline_admin_formsets"]]
@@ -310,10 +254,6 @@ class CampaignAdmin(WizardPages):
         ours = [
             path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
             path("<int:pk>/end/", view(finish_wording.view), name=f"{name}_end"),
-            *(
-                path(f"<int:pk>/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
-                for part in self.parts
-            ),
         ]
         return [*ours, *super().get_urls()]
 
@@ -322,68 +262,3 @@ class CampaignAdmin(WizardPages):
         if obj is None:
             return self.not_found(request)
         return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)
-
-    def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
-        """Return a part of the page that loads after the rest, because it is slow or has pages of its own."""
-        obj = self.found(request, pk)
-        if obj is None and "HX-Request" in request.headers:
-            return HttpResponse(status=204)  # the panel's own refresh leaves the page
-        if obj is None:
-            return self.not_found(request)
-        return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
-
-    def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        found = super()._panel(request, obj)
-        if obj.status == S.DRAFT and self.has_change_permission(request, obj):
-            found["steps"].insert(0, continue_button(obj))
-        return found
-
-    def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        return {
-            "campaign": obj,
-            "live": obj.status in UNFINISHED,
-            "label": obj.get_status_display(),
-            "colour": CAMPAIGN_COLOURS[S(obj.status)],
-            "launching": obj.status == S.RUNNING and obj.launched_at is None,
-            "started": local_time(obj.started_at, "not yet"),
-            "finished": local_time(obj.finished_at, ""),
-            "zone_choices": zone_choices(obj),
-            "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "folded": "" if obj.status == S.DRAFT else "Settings",
-            "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
-            **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
-        }
-
-    def _part_url(self, request: HttpRequest, obj: Campaign, part: str) -> str:
-        asked = urlencode({name: request.GET[name] for name in recipient_list.ADDRESS if request.GET.get(name)})
-        url = self.url(part, obj.pk)
-        return f"{url}?{asked}" if part == "people" and asked else url
-
-    def _progress(self, obj: Campaign) -> dict[str, Any]:
-        """Return the progress of a started campaign for its panel."""
-        counts = counts_of(obj)
-        recipients = Counter({name: counts.by("status", {})[name] for name in RECIPIENT_PARTS})
-        outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
-        total = counts.total
-        done = total - sum(recipients[name] for name in OPEN)
-        sums = budgets.sums_of([obj.pk])[obj.pk]
-        recipients_url = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
-        return {
-            "every": recipient_list.refresh_seconds(total),
-            "total": total,
-            "total_shown": f"{total:,}",
-            "done": f"{done:,}",
-            "percent": done * 100 // total if total else 0,
-            "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
-            "recipients_url": recipients_url,
-            "results_url": self.url("results", obj.pk),
-            "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
-            "funnel": counts.funnel() if total else [],
-            "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
-            "attempts": f"{counts.attempts:,}",
-            "open_calls": sums.open_calls,
-            "overdue": sums.overdue_calls,
-            "spent": money(sums.paid, obj.budget_currency),
-            "estimated": money(sums.estimated, obj.budget_currency) if sums.estimated else "",
-            "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
-        }

@@ -1,4 +1,4 @@
-"""The lower parts of a campaign's page: forecast, comparison of assistants, variables and history."""
+"""The lower parts of a campaign's page: forecast, comparison of assistants and variables."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.campaigns.charts import charts_of
-from calls.admin.campaigns.history import history_of
 from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
+from calls.reports import unfed_rules
 from calls.reports.problem import Problem
 from calls.reports.variant_comparison import Variant, compare, percent, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
@@ -46,8 +46,13 @@ def figures_of(campaign: Campaign) -> dict[str, Any]:
 
 
 def settings_of(campaign: Campaign) -> dict[str, Any]:
-    """Return previews of the variables, and the history of the settings."""
-    return {"previews": previews_of(campaign), "history": history_of(campaign)}
+    """Return the rules that have no effect, and previews of the variables."""
+    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    started = campaign.editable and campaign.status != S.DRAFT  # a draft's are among what prevents its start
+    return {
+        "unfed": unfed_rules.problems(campaign, assistants) if started else [],
+        "previews": previews_of(campaign),
+    }
 
 
 def forecast_of(campaign: Campaign, asked_for: bool) -> dict[str, Any]:

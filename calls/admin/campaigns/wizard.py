@@ -83,6 +83,7 @@ class WizardPages(ScopedAdmin):
             with transaction.atomic():
                 self.save_model(request, obj, form, change=False)
                 form.save_m2m()
+            _warn_of_namesake(request, obj)
             return self._after_save(request, obj, CONTACTS)
         return self._page(request, None, CONTACTS, form, [])
 
@@ -170,7 +171,7 @@ class WizardPages(ScopedAdmin):
             "formsets": formsets,
             "media": self.media + form.media,
             "failed": bool(form.is_bound and (form.errors or any(each.total_error_count() for each in formsets))),
-            "change_url": self.url("change", obj.pk) if obj else self.url("changelist"),
+            "change_url": f"{self.url('change', obj.pk)}?tab=settings" if obj else self.url("changelist"),
             **self._context(request, obj, step, form, problems),
             **more,
         }
@@ -324,3 +325,10 @@ def _chosen(form: Any) -> list[Assistant]:
     """Return the assistants in a submitted form and its rows."""
     form.full_clean()
     return [one for one in (form.cleaned_data.get("assistant"), *form.others()) if one]
+
+
+def _warn_of_namesake(request: HttpRequest, obj: Campaign) -> None:
+    """Tell the user of another campaign of this name: perhaps the same campaign was created twice."""
+    others = Campaign.objects.filter(organization=obj.organization_id, name=obj.name).exclude(pk=obj.pk)
+    if others.exists():
+        messages.warning(request, f"There is another campaign named “{obj.name}”. Give one of them another name.")

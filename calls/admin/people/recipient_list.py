@@ -33,12 +33,12 @@ def recipients_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     counts, now = counts_of(campaign), timezone.now()
     rows, newer, older = _page(campaign, chosen, request.GET)
     fragment = reverse("admin:campaigns_campaign_people", args=[campaign.pk])
-    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    page = f"{reverse('admin:campaigns_campaign_change', args=[campaign.pk])}?tab=recipients"
 
     def link(**changes: str) -> dict[str, str]:
         """Return the addresses of the fragment and of the whole page with changed filters, from the first page on."""
         query = urlencode({name: value for name, value in {**chosen, **changes}.items() if value})
-        return {"url": f"{fragment}?{query}" if query else fragment, "page": f"{page}?{query}" if query else page}
+        return {"url": f"{fragment}?{query}" if query else fragment, "page": f"{page}&{query}" if query else page}
 
     position = {name: request.GET[name] for name in ("before", "after") if _key(request.GET.get(name))}
     return {

@@ -84,6 +84,66 @@
     });
   });
 
+  // The groups of the sidebar stay as the user left them. The group of the present page is open in any case.
+  var KEPT = "tl-groups";
+  function keptGroups() {
+    try { return JSON.parse(window.localStorage.getItem(KEPT)) || {}; } catch (error) { return {}; }
+  }
+  window.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("details[data-group]").forEach(function (group) {
+      var open = keptGroups()[group.dataset.group];
+      if (open !== undefined) group.open = open || Boolean(group.querySelector("[aria-current]"));
+      group.querySelector("summary").addEventListener("click", function () {
+        var kept = keptGroups();
+        kept[group.dataset.group] = !group.open;
+        window.localStorage.setItem(KEPT, JSON.stringify(kept));
+      });
+    });
+    document.querySelectorAll("[data-submit]").forEach(function (field) {
+      field.addEventListener("change", function () { field.form.submit(); });
+      field.form.querySelector("button").hidden = true;
+    });
+  });
+
+  // A long select gets a box that shows only the options with the typed words. The selected option always stays.
+  function addSearch(select) {
+    var all = Array.prototype.slice.call(select.options);
+    var box = document.createElement("input");
+    box.type = "search";
+    box.className = "tl-input tl-picker";
+    box.placeholder = "Search";
+    box.autocomplete = "off";
+    box.setAttribute("aria-label", "Search " + (select.labels && select.labels[0] ? select.labels[0].textContent.trim() : "the options"));
+    box.addEventListener("input", function () {
+      var words = box.value.toLowerCase().split(/\s+/);
+      var fits = all.filter(function (option) {
+        var text = option.text.toLowerCase().replace(/_/g, " ");
+        return words.every(function (word) { return text.indexOf(word) !== -1; });
+      });
+      var chosen = select.selectedOptions[0];
+      select.replaceChildren.apply(select, all.filter(function (option) { return option === chosen || fits.indexOf(option) !== -1; }));
+      select.value = chosen.value;
+    });
+    box.addEventListener("keydown", function (event) {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      var first = Array.prototype.find.call(select.options, function (option) { return !option.selected && option.value; });
+      if (box.value && first) { select.value = first.value; select.dispatchEvent(new Event("change", { bubbles: true })); }
+    });
+    var frame = select.parentNode.querySelector(":scope > .material-symbols-outlined") ? select.parentNode : select;
+    frame.parentNode.insertBefore(box, frame);  // the theme's frame holds the arrow of the select
+  }
+  window.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("select[data-picker]").forEach(addSearch);
+  });
+
+  // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
+  var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
+  window.addEventListener("DOMContentLoaded", function () {
+    var tab = document.getElementById(moved[window.location.hash]);
+    if (tab && !tab.hasAttribute("aria-current")) window.location.replace(tab.href);
+  });
+
   // A table wider than the page scrolls: make it reachable with the keyboard.
   function makeScrollable() {
     document.querySelectorAll(".tl-scroll").forEach(function (part) {

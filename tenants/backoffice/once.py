@@ -1,0 +1,108 @@
+"""Forms of the back office that are sent twice: a double click, *Back* and again, or two tabs have one effect.
+
+Every form carries a token (`once_tags` adds it beside the CSRF token). The first submission of a token with these
+contents leaves a marker, which is committed before anything else happens. When the page answers with a redirect, the
+form has taken effect, and the address is kept with the marker: a repeat is sent there without any effect. An answer
+that shows the form again frees the token, because nothing was done. A marker without an answer is that of a submission
+that is under way, or whose process died: nothing is repeated then, because it is not known how far it came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from tenants.models import StoredAnswer
+
+FIELD = "_once"
+LONGEST = 64  # characters of a token
+WAIT, BEAT = 10.0, 0.1  # seconds: a double click waits for the first submission, and looks this often
+NOT_CONTENTS = ("csrfmiddlewaretoken",)
+# Choices that a user may make again, and signing out.
+REPEATABLE = {"choose-organization", "logout"}
+DONE = "This form was sent before. Nothing was done a second time; this is what it did."
+UNKNOWN = (
+    "This form was sent before, and it is not known whether that took effect. Look at what is there. To send it all "
+    "the same, open the form again."
+)
+
+
+class OnceMiddleware:
+    """Give each submission of a form one effect."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if marker := getattr(request, "_once_marker", None):
+            _settle(marker, request, response)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Answer a repeat; mark a first submission and let it through."""
+        if not _counts(request):
+            return None
+        marker, created = StoredAnswer.objects.get_or_create(slot=_slot(request))
+        if created:
+            request._once_marker = marker  # type: ignore[attr-defined]
+            return None
+        return _repeated(request, marker)
+
+
+def _counts(request: HttpRequest) -> bool:
+    """Return whether the request is a form of a signed-in user. The parts of a page that htmx asks for do nothing."""
+    if request.method != "POST" or "HX-Request" in request.headers or not request.user.is_authenticated:
+        return False
+    if not request.path.startswith(reverse("admin:index")):
+        return False
+    name = request.resolver_match.url_name if request.resolver_match else None
+    return name not in REPEATABLE and 0 < len(request.POST.get(FIELD, "")) <= LONGEST
+
+
+def _slot(request: HttpRequest) -> str:
+    """Return a digest of the user, the token, the address and the contents: a form sent with others is another."""
+    fields = sorted((name, values) for name, values in request.POST.lists() if name not in NOT_CONTENTS)
+    files = sorted((name, [(file.name, file.size) for file in given]) for name, given in request.FILES.lists())
+    parts = ["form", request.user.pk, request.get_full_path(), fields, files]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _settle(marker: StoredAnswer, request: HttpRequest, response: HttpResponse) -> None:
+    """Keep what the form did; free the token of a form that is shown again."""
+    mine = StoredAnswer.objects.filter(pk=marker.pk)
+    if 300 <= response.status_code < 400:
+        mine.update(answer={"location": response["Location"]})
+    elif getattr(request, "_took_effect", False):  # with a page that shows something once, such as a new secret
+        mine.update(answer={"location": ""})
+    elif response.status_code < 500:
+        mine.delete()
+
+
+def took_effect(request: HttpRequest) -> None:
+    """Note that the form has taken effect although its answer is no redirect."""
+    request._took_effect = True  # type: ignore[attr-defined]
+
+
+def _repeated(request: HttpRequest, marker: StoredAnswer) -> HttpResponse:
+    deadline = time.monotonic() + WAIT
+    while marker.answer is None and time.monotonic() < deadline:
+        time.sleep(BEAT)
+        found = StoredAnswer.objects.filter(pk=marker.pk).first()
+        if found is None:  # the first submission showed the form again: so does this one, without an effect
+            return redirect(request.get_full_path())
+        marker = found
+    if marker.answer is None:
+        messages.warning(request, UNKNOWN)
+        return redirect("admin:index")
+    messages.info(request, DONE)
+    location: str = marker.answer["location"]
+    return redirect(location or "admin:index")
