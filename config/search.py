@@ -13,8 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.shared import labels
-from calls.models import Call, Status
+from calls.admin.shared import labels, outcomes
+from calls.models import Call
 from calls.reports import search
 from campaigns.do_not_call import persons
 from campaigns.models import Campaign, Contact
@@ -108,15 +108,15 @@ def _contacts(rows: list[Contact]) -> list[Hit]:
 
 
 def _call(row: Call) -> Hit:
-    status = Status(row.status)
+    found = outcomes.of_call(row)
     title = f"{row.customer_name}, {_number(row.to_number)}" if row.customer_name else _number(row.to_number)
     campaign = row.campaign.name if row.campaign else "single call"
     return Hit(
         _url("calls_call", row.pk),
         title,
         f"{local_minute(row.created_at)}, {campaign}",
-        str(status.label),
-        labels.CALL_COLOURS[status],
+        found.label,
+        found.colour,
     )
 
 

@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from calls.admin.calls import doubts
 from calls.admin.records import webhooks
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.admin.shared.labels import without_secrets
 from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status, readable
 from calls.reports import transcripts
@@ -43,7 +43,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
     return {
         "call": call,
         "live": call.status in OPEN or call.status == Status.QUEUED,
-        "badge": labels.badge(call),
+        "badge": outcomes.badge(call),
         "overdue": _overdue(call),
         "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
         "links": _links(call) if page.holds(request, Action.LAUNCH_CALL, call) else [],
@@ -124,7 +124,9 @@ def _links(call: Call) -> list[dict[str, str]]:
 
 def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
     """Return links to the previous and next calls to the same contact."""
-    others = Call.objects.filter(contact=call.contact_id).only("pk", "created_at", "status")
+    others = Call.objects.filter(contact=call.contact_id).only(
+        "pk", "created_at", "status", "ended_reason", "answered_by", "provider_reason"
+    )
     found = (
         ("prev", "Previous call", others.filter(pk__lt=call.pk).order_by("-pk").first()),
         ("next", "Next call", others.filter(pk__gt=call.pk).order_by("pk").first()),
@@ -135,7 +137,7 @@ def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
             "label": label,
             "url": page.url("change", other.pk),
             "at": local_time(other.created_at),
-            "state": Status(other.status).label.lower(),
+            "state": outcomes.of_call(other).line,
         }
         for rel, label, other in found
         if other
@@ -260,7 +262,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
         yield {
             "moment": event.at,
             "title": EVENT_LABELS.get(event.type, event.type.replace("_", " ").capitalize()),
-            "to": to.label if to else "",
+            "to": outcomes.label_of(to, call) if to else "",
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
             "detail": _detail(event),

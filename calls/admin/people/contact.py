@@ -14,7 +14,7 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
 from calls.admin.people.recipient import call_rows
-from calls.admin.shared import labels
+from calls.admin.shared import outcomes
 from calls.models import Call, CallBack, Status
 from campaigns.admin.contact import ContactAdmin
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
@@ -152,7 +152,7 @@ def _next_call(
 ) -> str:
     """Return in a sentence when the next call to the contact is due, as far as that is known."""
     if open_call := next((call for call in calls if call.is_open), None):
-        return f"A call is under way: {Status(open_call.status).label.lower()}."
+        return f"A call is under way: {outcomes.of_call(open_call).label.lower()}."
     due: list[tuple[datetime, str]] = []
     for call in calls:
         if call.status == Status.QUEUED and call.due_at:
@@ -174,13 +174,15 @@ def _next_call(
 
 def _campaign(row: Recipient, *, blocked: bool) -> dict[str, Any]:
     waiting = row.campaign.status == Campaign.Status.RUNNING and row.status in LIVE
-    why = ", ".join(part for part in (labels.reason(row.outcome), labels.reason(row.reason)) if part)
+    found = outcomes.of_recipient(row)
+    done = row.status == Recipient.Status.DONE
+    why = found.meaning if done else outcomes.before(row)
     return {
         "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
         "name": row.campaign.name,
         "campaign": row.campaign.get_status_display(),
-        "label": row.get_status_display(),
-        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
+        "label": found.label,
+        "colour": found.colour,
         "why": why,
         "attempts": row.attempts,
         "next": local_minute(row.next_attempt_at) if waiting and not blocked else "-",

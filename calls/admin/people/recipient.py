@@ -17,7 +17,7 @@ from unfold.decorators import display
 from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
 from calls.admin.people.counts import having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
@@ -107,9 +107,9 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def of_campaign(self, row: Recipient) -> str:
         return row.campaign.name
 
-    @display(description="status", label=labels.RECIPIENT_LABELS)
+    @display(description="status", label=outcomes.RECIPIENT_COLOURS)
     def state(self, row: Recipient) -> str:
-        return str(row.get_status_display())
+        return outcomes.of_recipient(row).label
 
     @admin.display(description="status detail")
     def status_detail(self, row: Recipient) -> str:
@@ -194,8 +194,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Contact", contact),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
                 ("Status detail", standing(obj, obj.campaign, timezone.now())),
-                ("Status", obj.get_status_display()),
-                ("Outcome", label_of("outcome", obj.outcome) or "-"),
+                ("Outcome", outcomes.of_recipient(obj).line if obj.status == Recipient.Status.DONE else "-"),
                 ("Attempts", obj.attempts),
                 ("Next call not before", local_time(obj.next_attempt_at)),
                 ("Scheduled callback", callback_link(latest_callback(obj))),
@@ -242,10 +241,10 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
             "at": local_minute(call.created_at),
-            "badge": labels.badge(call),
+            "badge": outcomes.badge(call),
             "detail": labels.duration(call.duration_seconds)
             if call.duration_seconds
-            else labels.reason(call.ended_reason) or "-",
+            else outcomes.of_call(call).why or "-",
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }
         for call in calls
