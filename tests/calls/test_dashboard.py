@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.dashboard.attention import items_of
+from calls.admin.dashboard.attention import items_of, with_missed
 from calls.admin.dashboard.today import Day, outcomes
 from calls.gate.budgets import spent_today, spent_today_by
 from calls.models import Call, CallBack, Status
@@ -61,7 +61,7 @@ def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
 ) -> None:
     assert "Needs attention" not in words_of(viewer.get("/admin/").content.decode())
     found = trouble(phone_number)
-    items = items_of([organization.pk], 1, 1, timezone.now())
+    items = items_of(with_missed([organization.pk], timezone.now()), 1, 1, timezone.now())
     assert [(item.title, item.url) for item in items] == [
         ("1 unconfirmed call", "/admin/calls/call/?status__exact=unconfirmed"),
         (
@@ -82,7 +82,7 @@ def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
 
 def test_nothing_of_another_organization_is_named(stranger: Organization, phone_number: PhoneNumber) -> None:
     trouble(phone_number)
-    assert items_of([stranger.pk], 0, 0, timezone.now()) == []
+    assert items_of(with_missed([stranger.pk], timezone.now()), 0, 0, timezone.now()) == []
 
 
 def test_the_figures_are_of_ones_own_organizations(

@@ -26,7 +26,6 @@ from campaigns.models import Campaign, RecipientCount
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
-from tenants.models import Organization
 
 SHOWN = 8
 # For those who cannot look after it themselves.
@@ -63,7 +62,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     rows = calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").order_by()
     counts = list(rows.annotate(n=Count("pk"), late=Count("pk", filter=is_overdue(now))))
     live = {status: n for status, n, _ in counts}
-    stopped = Organization.objects.filter(pk__in=mine, calls_stopped=True).order_by("name")
+    organizations = attention.with_missed(mine, now)
+    stopped = [row for row in organizations if row.calls_stopped]
     unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
     runs, journal = _worker_state(now)
@@ -87,7 +87,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "unconfirmed": _unconfirmed(mine) if unconfirmed else [],
         "unconfirmed_total": unconfirmed,
         "unconfirmed_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
-        "attention": attention.items_of(mine, unconfirmed, attention.new_alerts(mine), now),
+        "attention": attention.items_of(organizations, unconfirmed, attention.new_alerts(mine), now),
         "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
         "onboarding": onboarding,
         "figures": onboarding is None or onboarding["has_calls"],  # a new installation has none

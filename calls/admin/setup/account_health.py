@@ -28,7 +28,7 @@ class State:
     detail: str = ""
 
 
-def state_of(account: ProviderAccount, now: datetime) -> State:
+def state_of(account: ProviderAccount, health: Health, now: datetime) -> State:
     if not account.is_active:
         return State("Switched off", "warning", "It places no calls.")
     if account.blocked(now):
@@ -41,7 +41,24 @@ def state_of(account: ProviderAccount, now: datetime) -> State:
             f"{requests} to place a call had no usable answer. After {UNREACHABLE_AFTER} in a row, the account places "
             "no calls until the provider answers a harmless read.",
         )
+    if health.failing(account):
+        share = share_failed(health.ended, health.failed)
+        said = f"{failed_of(health.ended, health.failed, account.failing_percent or 0)} It still places calls."
+        return State(f"{share} failing", "warning", said)
     return State("In service", "success")
+
+
+def share_failed(ended: int, failed: int) -> str:
+    """Return the share of failed calls in whole per cent, never rounded up."""
+    return f"{failed * 100 // ended} %"
+
+
+def failed_of(ended: int, failed: int, threshold: int) -> str:
+    """Return the failures of the last hour as a sentence, with the threshold of the account."""
+    return (
+        f"{failed:,} of the {ended:,} calls that ended in the last hour failed. From {threshold} %, the account counts "
+        "as failing."
+    )
 
 
 def _block(account: ProviderAccount) -> str:
@@ -64,7 +81,7 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
     return {
         "name": account.name,
         "url": reverse("admin:providers_provideraccount_change", args=[account.pk]),
-        "state": state_of(account, now),
+        "state": state_of(account, health, now),
         "lines": f"{health.lines:,} of {account.max_open_calls:,}",
         "overdue": health.overdue,
         "unconfirmed": health.unconfirmed,
