@@ -20,7 +20,7 @@ from campaigns.do_not_call import persons
 from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
-from tenants.backoffice.local_time import local_minute
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of, regions_of
 
 
@@ -114,7 +114,7 @@ def _call(row: Call) -> Hit:
     return Hit(
         _url("calls_call", row.pk),
         title,
-        f"{local_minute(row.created_at)}, {campaign}",
+        f"{local_time(row.created_at)}, {campaign}",
         found.label,
         found.colour,
     )
@@ -125,7 +125,7 @@ def _campaign(row: Campaign) -> Hit:
     return Hit(
         _url("campaigns_campaign", row.pk),
         row.name,
-        f"created {local_minute(row.created_at)}",
+        f"created {local_time(row.created_at)}",
         str(status.label),
         labels.CAMPAIGN_COLOURS[status],
     )

@@ -72,7 +72,7 @@ def test_a_number_is_found_however_it_is_written(viewer: Client, call: Call, wri
     found = hits(viewer, written)
     assert found["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]
     [told] = found["Calls"]
-    assert told.startswith("Ada, 06 12 34 56 78 (FR)") and told.endswith("CET, single call Answered")
+    assert told.startswith("Ada, 06 12 34 56 78 (FR)") and told.endswith(", single call Answered")
 
 
 @pytest.mark.parametrize("written", ["+33612345679", "0712345678", "061", "06 12 34 56 78 90", "abc"])

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 
 from calls.admin.calls import doubts
 from calls.admin.records import webhooks
@@ -104,8 +105,8 @@ class Clock:
     def text(self, moment: datetime | None) -> str:
         if moment is None:
             return ""
-        there = f" · {time_in(self.zone, moment, '%H:%M:%S')}" if self.zone else ""
-        return f"{local_time(moment)}{there}"
+        here = local_time(moment, seconds=True)
+        return format_html("{} · {}", here, time_in(self.zone, moment, "%H:%M:%S")) if self.zone else here
 
 
 def _links(call: Call) -> list[dict[str, str]]:

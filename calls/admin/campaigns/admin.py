@@ -64,7 +64,7 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
         "recipients": counted(row["count"], "recipient") if row["count"] else "",
-        "until": local_time(row["until"], ""),
+        "until": str(local_time(row["until"], "")),  # within a sentence
     }
 
 
@@ -337,7 +337,7 @@ class CampaignAdmin(WizardPages):
             "started": local_time(obj.started_at, "not yet"),
             "finished": local_time(obj.finished_at, ""),
             "zone_choices": zone_choices(obj),
-            "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "starts": str(local_time(obj.starts_at, "")) if obj.status == S.SCHEDULED else "",
             "folded": "" if obj.status == S.DRAFT else "Settings",
             "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
             **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),

@@ -22,7 +22,7 @@ from campaigns.phones import country_of, national
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import Whereabouts
 from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
-from tenants.backoffice.local_time import local_minute, time_in
+from tenants.backoffice.local_time import local_time, time_in
 from tenants.policy import Action
 
 SHOWN = 25
@@ -80,11 +80,11 @@ def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None) -> l
 
 def _listed(entry: DoNotCall, contact: Contact) -> str:
     """Return which of several numbers is on the do-not-call list, since when, by whom and why."""
-    until = f" until {local_minute(entry.expires_at)}" if entry.expires_at else ""
+    until = f" until {local_time(entry.expires_at)}" if entry.expires_at else ""
     why = f" Reason: {entry.reason.rstrip('.')}." if entry.reason else ""
     by = SOURCES.get(entry.source, entry.source)
     number = f"{national(entry.phone)}. " if entry.phone and len(contact.numbers) > 1 else ""
-    return f"{number}Since {local_minute(entry.created_at)}{until}, added by {by}.{why}"
+    return f"{number}Since {local_time(entry.created_at)}{until}, added by {by}.{why}"
 
 
 SOURCES = {
@@ -106,7 +106,7 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
         ("External ID", contact.external_id or "-"),
-        ("Created", local_minute(contact.created_at)),
+        ("Created", local_time(contact.created_at)),
         ("Trunkline ID", str(contact.uuid)),
     ]
 
@@ -142,7 +142,7 @@ def _consent(contact: Contact) -> list[tuple[str, str]]:
         return []
     return [
         ("Basis", contact.consent_basis or "-"),
-        ("Given", local_minute(contact.consent_at)),
+        ("Given", local_time(contact.consent_at)),
         ("Evidence", contact.consent_evidence or "-"),
     ]
 
@@ -166,7 +166,7 @@ def _next_call(
         when, what = min(due)
         zone = zone_named(home.zones[0]) if home.zones else None
         there = f" ({time_in(zone, when)} there)" if zone else ""
-        return f"{f'Not before {local_minute(when)}{there}' if when > now else 'Due now'}: {what}."
+        return f"{f'Not before {local_time(when)}{there}' if when > now else 'Due now'}: {what}."
     if waiting:
         return f"Waiting for its turn: {waiting[0].campaign.name}."
     return "No call is due."
@@ -185,14 +185,14 @@ def _campaign(row: Recipient, *, blocked: bool) -> dict[str, Any]:
         "colour": found.colour,
         "why": why,
         "attempts": row.attempts,
-        "next": local_minute(row.next_attempt_at) if waiting and not blocked else "-",
+        "next": local_time(row.next_attempt_at) if waiting and not blocked else "-",
     }
 
 
 def _callback(row: CallBack) -> dict[str, Any]:
     return {
         "url": reverse("admin:calls_callback_change", args=[row.pk]),
-        "at": local_minute(row.due_at),
+        "at": local_time(row.due_at),
         "label": row.get_status_display(),
         "colour": CALLBACK_COLOURS[str(row.get_status_display())],
         "campaign": row.recipient.campaign.name,

@@ -25,7 +25,7 @@ from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
 from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
-from tenants.backoffice.local_time import local_minute, local_time
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.db.encrypted_fields import UndecryptableSecret
@@ -240,7 +240,7 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
-            "at": local_minute(call.created_at),
+            "at": local_time(call.created_at),
             "badge": outcomes.badge(call),
             "detail": labels.duration(call.duration_seconds)
             if call.duration_seconds

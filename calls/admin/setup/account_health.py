@@ -13,7 +13,7 @@ from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.reports.account_stats import REMEMBERED, Health, health_of
 from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
-from tenants.backoffice.local_time import local_time
+from tenants.backoffice.local_time import local_time, shown_as
 
 Block = ProviderAccount.Block
 NONE_LATELY = f"none in {REMEMBERED.days} days"
@@ -67,7 +67,7 @@ def _block(account: ProviderAccount) -> str:
 
 def _until(account: ProviderAccount) -> str:
     if account.blocked_code == Block.UNREACHABLE:
-        retried = f" at {local_time(account.blocked_until)}" if account.blocked_until else ""
+        retried = f" {local_time(account.blocked_until)}" if account.blocked_until else ""
         return f"Trunkline retries a harmless read{retried}. When it succeeds, one call is placed before the others."
     if account.blocked_until:
         return f"The block lasts until {local_time(account.blocked_until)}."
@@ -90,7 +90,9 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
         "median": seconds(health.median),
         "slow": seconds(health.slow),
         "last_placed": local_time(health.last_placed, NONE_LATELY),
-        "last_placed_ago": ago(health.last_placed, now) if health.last_placed else NONE_LATELY,
+        "last_placed_ago": shown_as(ago(health.last_placed, now), health.last_placed)
+        if health.last_placed
+        else NONE_LATELY,
     }
 
 

@@ -162,6 +162,6 @@ class CallingNumberAdmin(PhoneNumberAdmin):
             "lines": f"{count:,} of {obj.max_open_calls:,}" if obj.max_open_calls is not None else f"{count:,}",
             "today": number_use.used(obj, use),
             "answered": number_use.answered(use),
-            "rests_until": local_time(number_use.rests_until(obj, use, now), ""),
+            "rests_until": str(local_time(number_use.rests_until(obj, use, now), "")),  # within a sentence
             "last": local_time(use.last, f"none in {number_use.DAYS} days"),
         }
