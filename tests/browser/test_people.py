@@ -194,7 +194,7 @@ def test_an_operator_sees_no_raw_words_and_nothing_to_erase(
     a_member(organization, "operator")
     page = sign_in(browser.new_page())
     page.goto(paths(person)["call"])
-    assert page.query_selector("details") is None
+    assert page.query_selector("text=Raw payload") is None
     assert "Request to the provider" not in page.text_content("#panel")
     page.goto(paths(person)["contact"])
     assert page.query_selector("text=Erase…") is None
