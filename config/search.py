@@ -98,7 +98,7 @@ def _contacts(rows: list[Contact]) -> list[Hit]:
     listed = persons.listed(rows)
     hits = []
     for row in rows:
-        state, colour = ("Do not call", "danger") if row.pk in listed else ("", "")
+        state, colour = ("On the do-not-call list", "danger") if row.pk in listed else ("", "")
         if not state and row.held(now):
             state, colour = "On hold", "warning"
         hits.append(

@@ -208,9 +208,9 @@ class ContactAdmin(NumberedAdmin):
         fault = f" ({row.get_zone_fault_display().lower()})" if row.zone_fault else ""
         return f"{row.timezone}{fault}" if row.timezone else "from the number"
 
-    @display(description="may be called", label={"Do not call": "danger", "Not known": "warning", "Yes": "success"})
+    @display(description="may be called", label={"No": "danger", "Not known": "warning", "Yes": "success"})
     def callable(self, row: Contact) -> str:
-        return {True: "Do not call", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
+        return {True: "No", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         prefetch_related_objects(rows, "further_numbers")

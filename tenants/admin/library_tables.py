@@ -28,6 +28,7 @@ class SuccessAdmin(TaskAdmin):
 
 @admin.register(Failure)
 class FailureAdmin(TaskAdmin):
+    plural = "Task queue"
     fields = readonly_fields = (*TaskAdmin.fields, "result")
 
 
@@ -52,6 +53,7 @@ class SignInAdmin(SuperuserReadOnlyAdmin):
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(SignInAdmin):
+    plural = "Sign-in failures"
     list_display = (*SignInAdmin.list_display, "failures_since_start")
     fields = readonly_fields = (*SignInAdmin.fields, "failures_since_start")
 

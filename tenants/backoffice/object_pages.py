@@ -55,6 +55,8 @@ class ObjectPages(ScopedRows):
         extra = {"crumb": self.heading, **(extra_context or {})}
         if object_id is not None:
             obj = self.get_object(request, object_id)
+            if self.singular:
+                extra.setdefault("title", self.singular)
             if obj is not None and self.has_view_permission(request, obj):
                 extra |= self._panel(request, obj)
         return super().changeform_view(request, object_id, form_url, extra)

@@ -9,12 +9,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from tenants.backoffice.exports import ExportedList
+from tenants.backoffice.framed_pages import FramedPages
 from tenants.backoffice.lists import CappedPaginator
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
 
-class SuperuserAdmin(ExportedList):
+class SuperuserAdmin(FramedPages, ExportedList):
     """Rows that belong to the installation, not to an organization."""
 
     actions: Any = None

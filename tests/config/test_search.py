@@ -110,7 +110,7 @@ def test_what_may_not_be_called_is_said(viewer: Client, contact: Contact, organi
     Contact.objects.create(organization=organization, phone="+33612345699", name="Adam", on_hold=True)
     entries.add(organization, NUMBER, source="staff")
     assert hits(viewer, "ada")["Contacts"] == [
-        "Ada 06 12 34 56 78 (FR) Do not call",
+        "Ada 06 12 34 56 78 (FR) On the do-not-call list",
         "Adam 06 12 34 56 99 (FR) On hold",
     ]
 

@@ -30,6 +30,7 @@ class Item:
     title: str
     detail: str
     url: str
+    colour: str = "danger"
 
 
 def with_missed(organizations: Sequence[int], now: datetime) -> list[Organization]:
@@ -87,7 +88,7 @@ def _failing(organizations: Sequence[int], now: datetime) -> Iterator[Item]:
     for pk, name, ended, failed, threshold in account_stats.failing_accounts(organizations, now)[:SHOWN]:
         share = account_health.share_failed(ended, failed)
         url = reverse("admin:providers_provideraccount_change", args=[pk])
-        yield Item(f"{name}: {share} failing", account_health.failed_of(ended, failed, threshold), url)
+        yield Item(f"{name}: {share} failing", account_health.failed_of(ended, failed, threshold), url, "warning")
 
 
 def _campaigns(organizations: Sequence[int]) -> Iterator[Item]:

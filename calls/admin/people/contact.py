@@ -17,6 +17,7 @@ from calls.admin.people.recipient import call_rows
 from calls.admin.shared import outcomes
 from calls.models import Call, CallBack, Status
 from campaigns.admin.contact import ContactAdmin
+from campaigns.admin.do_not_call import source_of
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.phones import country_of, national
 from campaigns.rules.legal_hours import legal_hours
@@ -82,18 +83,9 @@ def _listed(entry: DoNotCall, contact: Contact) -> str:
     """Return which of several numbers is on the do-not-call list, since when, by whom and why."""
     until = f" until {local_time(entry.expires_at)}" if entry.expires_at else ""
     why = f" Reason: {entry.reason.rstrip('.')}." if entry.reason else ""
-    by = SOURCES.get(entry.source, entry.source)
+    by = source_of(entry)
     number = f"{national(entry.phone)}. " if entry.phone and len(contact.numbers) > 1 else ""
     return f"{number}Since {local_time(entry.created_at)}{until}, added by {by}.{why}"
-
-
-SOURCES = {
-    "api": "a program",
-    "opt-out": "an opt-out in a call",
-    "erasure": "the erasure of the contact",
-    "staff": "a team member",
-    "import": "an import",
-}
 
 
 def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str, Any]]:

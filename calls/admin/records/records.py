@@ -35,7 +35,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(ProviderCallback)
 class ProviderCallbackAdmin(RecordAdmin):
-    plural = "Provider events"
+    plural, singular = "Provider events", "Provider event"
     counted_as = ("provider event", "provider events")
     organization_path = "account__organization"
     list_display = ("received", "account", "verified", "state")
