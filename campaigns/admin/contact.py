@@ -170,6 +170,7 @@ class ZoneFaultFilter(admin.SimpleListFilter):
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
     add_action = change_action = delete_action = Action.CHANGE_CONTACT
+    add_title = "New contact"
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")

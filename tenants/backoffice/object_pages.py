@@ -78,7 +78,8 @@ class ObjectPages(ScopedRows):
             "panel_template": self.panel_template,
             "panel_only": self.panel_only,
             "panel_url": self.url("panel", obj.pk),
-            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown],
+            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown if not step.in_menu],
+            "more": [(step, self.url("step", obj.pk, step.name)) for step in shown if step.in_menu],
             **self.panel_context(request, obj),
         }
 

@@ -160,7 +160,7 @@ def test_times_are_those_of_the_reader_and_of_the_person(
     page = sign_in(browser.new_page())
     page.goto(paths(person)["call"])
     told = page.text_content(".tl-timeline")
-    assert ("EST" in told or "EDT" in told) and "JST" in told
+    assert "JST" in told and page.text_content(".tl-zone") == "Times in America/New_York"
     assert "Asia/Tokyo" in page.text_content("#panel")
     page.goto("/admin/my-settings/")
     page.fill("#id_timezone", "Asia/Tokyo")
@@ -177,6 +177,7 @@ def test_times_are_those_of_the_reader_and_of_the_person(
 def test_a_person_who_asks_for_it_is_erased(signed_in: Any, person: Contact) -> None:
     page = signed_in
     page.goto(paths(person)["contact"])
+    page.click("summary:has-text('More')")
     page.click("text=Erase…")
     page.fill("#id_reason", "Asked by letter")
     page.click("text=Erase this contact permanently")
@@ -199,3 +200,25 @@ def test_an_operator_sees_no_raw_words_and_nothing_to_erase(
     page.goto(paths(person)["contact"])
     assert page.query_selector("text=Erase…") is None
     assert page.request.get(paths(person)["erasing"]).status == 403
+
+
+def test_destructive_buttons_are_in_a_menu_for_the_keyboard_too(
+    browser: Any, organization: Organization, person: Contact
+) -> None:
+    a_member(organization, "manager")
+    page = sign_in(browser.new_page())
+    page.goto(paths(person)["contact"])
+    erase, more = page.get_by_role("link", name="Erase…"), page.locator("#panel summary:has-text('More')")
+    assert not erase.is_visible()
+    more.focus()
+    page.keyboard.press("Enter")
+    assert erase.is_visible()
+    page.keyboard.press("Tab")
+    assert erase.evaluate("link => link === document.activeElement")
+    page.keyboard.press("Escape")
+    assert not erase.is_visible()
+    assert more.evaluate("button => button === document.activeElement")
+    more.click()
+    assert erase.is_visible()
+    page.click("h1")
+    assert not erase.is_visible()

@@ -134,6 +134,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     row.refresh_from_db()
     assert row.status == ContactImport.Status.COMPLETED
     manager.goto(operator.url)
+    manager.click("summary:has-text('More')")
     manager.click("text=Undo import…")
     manager.click("text=Undo the import")
     manager.wait_for_selector("text=is being undone")
@@ -173,6 +174,7 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     viewer.goto(page_of(Contact).url("change", person.pk))
     viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.")
     manager.goto(f"{home}{entry.pk}/change/")
+    manager.click("summary:has-text('More')")
     manager.click("text=Allow calls again")
     manager.fill("[name=reason]", " ")
     manager.click("button:has-text('Allow calls again')")

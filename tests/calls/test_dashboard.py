@@ -240,3 +240,20 @@ def test_a_campaigns_recipients_are_counted_as_they_are(
     assert "1 of 3 recipients done, 33 %" in shown()
     Recipient.objects.update(status="done")
     assert "3 of 3 recipients done, 100 %" in shown()
+
+
+def test_the_dashboard_has_the_switch_that_stops_all_calls(
+    sign_in: SignIn, organization: Organization, phone_number: PhoneNumber, assistant: Any
+) -> None:
+    support.single(phone_number, "+33612345601")
+    stop = reverse("admin:tenants_organization_step", args=[organization.pk, "stop-calls"])
+    allow = reverse("admin:tenants_organization_step", args=[organization.pk, "allow-calls"])
+    may_not, operator = sign_in(organization, "viewer"), sign_in(organization, "operator")
+    manager = sign_in(organization, "manager")
+    assert stop not in may_not.get("/admin/").content.decode()
+    assert stop in operator.get("/admin/").content.decode()
+    Organization.objects.update(calls_stopped=True)
+    for client, offered in ((may_not, False), (operator, False), (manager, True)):
+        page = client.get("/admin/").content.decode()
+        assert "All calls of Acme are stopped." in words_of(page)
+        assert stop not in page and (allow in page) == offered

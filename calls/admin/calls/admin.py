@@ -90,7 +90,7 @@ class CallAdmin(NumberedAdmin):
             return "overdue"
         if row.duration_seconds:
             return labels.duration(row.duration_seconds)
-        return outcomes.of_call(row).why or "-"
+        return outcomes.explanation(row)
 
     @admin.display(description="campaign")
     def of_campaign(self, row: Call) -> str:

@@ -242,9 +242,7 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
             "url": reverse("admin:calls_call_change", args=[call.pk]),
             "at": local_time(call.created_at),
             "badge": outcomes.badge(call),
-            "detail": labels.duration(call.duration_seconds)
-            if call.duration_seconds
-            else outcomes.of_call(call).why or "-",
+            "detail": labels.duration(call.duration_seconds) if call.duration_seconds else outcomes.explanation(call),
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }
         for call in calls

@@ -9,6 +9,9 @@ from calls.admin.shared import labels
 from calls.models import TERMINAL, Call, Status
 from calls.models.statuses import ENDED_BY_STAFF
 from campaigns.models import Recipient
+from providers.adapters.vocabulary import IGNORE
+from providers.adapters.vocabulary import REASONS as REASON_WORDS
+from providers.adapters.words import key
 
 VOICEMAIL = "Voicemail"
 VOICEMAIL_ENDS = (Status.COMPLETED, Status.NO_ANSWER, Status.FAILED)  # other ends contradict a voicemail
@@ -58,6 +61,12 @@ def of_call(call: Call) -> Outcome:
     return found
 
 
+def explanation(call: Call) -> str:
+    """Return what a column beside the badge adds to it, or a dash."""
+    found = of_call(call)
+    return found.meaning if found.why else "-"
+
+
 def of_recipient(recipient: Recipient) -> Outcome:
     """Return what the badge of a recipient says: the outcome of the last call once it is done, else the status."""
     status = Recipient.Status(recipient.status)
@@ -101,7 +110,8 @@ def _why(reason: str) -> str:
 def _why_failed(reason: str, said: str) -> str:
     if reason not in UNTOLD:
         return labels.reason(reason)
-    return f"the provider says “{said}”" if said else labels.REASONS["failure_unspecified"]
+    tells = said and REASON_WORDS.get(key(said)) != IGNORE  # “failed” repeats the status
+    return f"the provider says “{said}”" if tells else labels.REASONS["failure_unspecified"]
 
 
 def _first_up(text: str) -> str:
