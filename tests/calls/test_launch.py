@@ -76,7 +76,8 @@ def test_people_are_found_by_name_or_number_in_any_spelling(
 def test_a_number_of_no_contact_is_chosen_in_the_same_field(
     operator: Client, ada: Contact, speaker: Assistant, sister: Organization
 ) -> None:
-    found = operator.get(PEOPLE, {"q": "06 99 88 77 66", "assistant": speaker.pk})
+    asked: dict[str, Any] = {"q": "06 99 88 77 66", "assistant": speaker.pk}
+    found = operator.get(PEOPLE, asked)
     assert text_of(found) == "Call 06 99 88 77 66 (FR) this number alone"
     query = f"?to_number=%2B33699887766&amp;assistant={speaker.pk}"
     assert query in found.content.decode()
@@ -87,7 +88,6 @@ def test_a_number_of_no_contact_is_chosen_in_the_same_field(
         assert "this number alone" not in text_of(operator.get(PEOPLE, {"q": written})), written
     Membership.objects.create(user=User.objects.get(username="olga"), organization=sister, role="operator")
     assert "this number alone" not in text_of(operator.get(PEOPLE, {"q": "06 99 88 77 66"})), "of which organization?"
-    asked: dict[str, Any] = {"q": "06 99 88 77 66", "assistant": speaker.pk}
     assert "this number alone" in text_of(operator.get(PEOPLE, asked))
 
 

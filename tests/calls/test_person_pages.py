@@ -20,6 +20,7 @@ from campaigns.models import Campaign, Contact, ContactList, ContactListMember, 
 from providers.models import PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
 from tests.calls import support
+from tests.calls.test_campaign_page import words_of
 from tests.test_admin import SignIn, sign_in
 
 __all__ = ["sign_in"]  # a fixture
@@ -188,3 +189,24 @@ def test_both_pages_ask_a_fixed_number_of_questions(
                 asked.append(len(queries))
         counts.append(asked)
     assert counts[1] == counts[2] and max(counts[2]) <= BUDGET, counts
+
+
+@pytest.mark.time_machine(NOON)
+def test_the_list_of_contacts_shows_lists_and_the_calls_before_and_after(
+    sign_in: SignIn, person: Contact, contact: Contact, phone_number: PhoneNumber, assistant: Any
+) -> None:
+    a_call(phone_number, person, status="completed", answered_by="machine", created_at=NOON - timedelta(days=2))
+    campaign = support.campaign(phone_number, support.people(person.organization, []), status="running", name="Spring")
+    for name in ("B list", "A list", "C list"):
+        made = ContactList.objects.create(organization=person.organization, name=name)
+        ContactListMember.objects.create(contact_list=made, contact=person)
+    Recipient.objects.create(
+        campaign=campaign, contact=person, status="waiting", next_attempt_at=NOON + timedelta(hours=2)
+    )
+    client = sign_in(person.organization, "viewer")
+    url = reverse("admin:campaigns_contact_changelist")
+    shown = words_of(client.get(url).content.decode())
+    assert "A list, B list and 1 more 11 May 18:00 Voicemail Today 20:00" in shown
+    held = NOON + timedelta(days=1)
+    Contact.objects.filter(pk=person.pk).update(on_hold=True, hold_until=held)
+    assert "Voicemail -" in words_of(client.get(url).content.decode()), "nobody calls a contact on hold"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -10,9 +11,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from calls.actions import campaigns
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
+from calls.admin.people.contact_columns import columns_of
 from calls.admin.people.recipient import call_rows
 from calls.admin.shared import outcomes
 from calls.models import Call, CallBack, Status
@@ -35,6 +38,33 @@ admin.site.unregister(Contact)
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
     steps = (*CONTACT_STEPS, ERASE)
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        """Return the columns of the page. The file keeps those of contacts alone, so that it can be read back."""
+        if self.exporting(request):
+            return self.list_display
+        return ("number", "name", "callable", "on_lists", "last_call", "next_call", "zone")
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().prepare_rows(request, rows)
+        if self.exporting(request):
+            return
+        found = columns_of(rows)
+        for row in rows:
+            row.columns = found[row.pk]
+
+    @admin.display(description="lists")
+    def on_lists(self, row: Any) -> str:
+        return str(row.columns.lists_shown)
+
+    @admin.display(description="last call")
+    def last_call(self, row: Any) -> Any:
+        return row.columns.last_shown
+
+    @admin.display(description="next call")
+    def next_call(self, row: Any) -> Any:
+        now = timezone.now()
+        return "-" if row.listed or row.held(now) else format_html("{}", row.columns.next_shown(now))
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         shown = super().panel_context(request, obj)
