@@ -246,5 +246,6 @@ def test_search_files_and_settings(staff: Staff) -> None:
     shown = {}
     for page in (viewer, operator):
         page.goto(page_of(Call).url("change", call.pk))
-        shown[page] = page.inner_text("#panel")
-    assert "JST" in shown[viewer] and "JST" not in shown[operator]
+        shown[page] = page.inner_text(".tl-timeline time >> nth=0")
+        assert page.inner_text(".tl-zone").endswith("Asia/Tokyo" if page is viewer else "America/New_York")
+    assert shown[viewer] != shown[operator]
