@@ -51,7 +51,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         "Contacts",
         (
             Link("Contacts", "person", "admin:campaigns_contact_changelist"),
-            Link("Lists", "list_alt", "admin:campaigns_contactlist_changelist"),
+            Link("Contact lists", "list_alt", "admin:campaigns_contactlist_changelist"),
             Link("Imports", "upload_file", "admin:campaigns_contactimport_changelist"),
             Link("Do-not-call list", "phone_disabled", "admin:campaigns_donotcall_changelist"),
         ),
@@ -62,7 +62,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("Provider accounts", "hub", "admin:providers_provideraccount_changelist", Action.SEE_SETUP),
             Link("Assistants", "support_agent", "admin:providers_assistant_changelist", Action.SEE_SETUP),
             Link("Caller numbers", "dialpad", "admin:providers_phonenumber_changelist", Action.SEE_SETUP),
-            Link("Legal hours", "gavel", "admin:calls_call_legal_hours"),
+            Link("Legal calling hours", "gavel", "admin:calls_call_legal_hours"),
         ),
     ),
     (

@@ -13,14 +13,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.shared import labels
-from calls.models import Call, Status
+from calls.admin.shared import labels, outcomes
+from calls.models import Call
 from calls.reports import search
 from campaigns.do_not_call import persons
 from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
-from tenants.backoffice.local_time import local_minute
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of, regions_of
 
 
@@ -98,7 +98,7 @@ def _contacts(rows: list[Contact]) -> list[Hit]:
     listed = persons.listed(rows)
     hits = []
     for row in rows:
-        state, colour = ("Do not call", "danger") if row.pk in listed else ("", "")
+        state, colour = ("On the do-not-call list", "danger") if row.pk in listed else ("", "")
         if not state and row.held(now):
             state, colour = "On hold", "warning"
         hits.append(
@@ -108,15 +108,15 @@ def _contacts(rows: list[Contact]) -> list[Hit]:
 
 
 def _call(row: Call) -> Hit:
-    status = Status(row.status)
+    found = outcomes.of_call(row)
     title = f"{row.customer_name}, {_number(row.to_number)}" if row.customer_name else _number(row.to_number)
     campaign = row.campaign.name if row.campaign else "single call"
     return Hit(
         _url("calls_call", row.pk),
         title,
-        f"{local_minute(row.created_at)}, {campaign}",
-        str(status.label),
-        labels.CALL_COLOURS[status],
+        f"{local_time(row.created_at)}, {campaign}",
+        found.label,
+        found.colour,
     )
 
 
@@ -125,7 +125,7 @@ def _campaign(row: Campaign) -> Hit:
     return Hit(
         _url("campaigns_campaign", row.pk),
         row.name,
-        f"created {local_minute(row.created_at)}",
+        f"created {local_time(row.created_at)}",
         str(status.label),
         labels.CAMPAIGN_COLOURS[status],
     )

@@ -86,6 +86,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "longest_call_minutes",
             "reads_per_second",
             "max_unconfirmed",
+            "failing_percent",
             "price_per_minute",
             "reserved_minutes",
             "daily_budget",

@@ -95,6 +95,15 @@ class ProviderAccount(models.Model):
     max_unconfirmed = models.PositiveIntegerField(
         null=True, blank=True, default=5, help_text="More unconfirmed calls than this block the provider account."
     )
+    failing_percent = models.PositiveSmallIntegerField(
+        "failing from",
+        null=True,
+        blank=True,
+        default=25,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Per cent of the calls that ended in the last hour. From this share of failed calls, pages say that "
+        "the account is failing. Empty: never.",
+    )
     price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     price_per_minute_currency = models.CharField(max_length=3, default="USD")
     reserved_minutes = models.DecimalField(

@@ -36,7 +36,7 @@ class ProviderCallback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Callback {self.pk}"
+        return f"Provider event {self.pk}"
 
 
 class WebhookDelivery(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -58,7 +58,7 @@ class CallBack(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Scheduled callback to {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"Scheduled callback to {self.contact}"
 
     def due_there(self, now: datetime) -> str:
         """Return the due time as text in the contact's time zone."""

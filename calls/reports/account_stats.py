@@ -18,8 +18,14 @@ HOUR = timedelta(hours=1)
 REMEMBERED = timedelta(days=7)  # how far back the last placed call is searched
 LATEST = 500  # calls of an account for which the time to place is measured
 ANSWERED_WITHIN = timedelta(minutes=1)  # a call confirmed later was not confirmed by the answer to its request
+ENOUGH = 10  # ended calls from which a share of failures means something
 ERRORS = (Status.FAILED, Status.EXPIRED, Status.UNKNOWN)
 ENDED = [status for status in TERMINAL if status != Status.CANCELED]
+
+
+def is_failing(ended: int, failed: int, threshold: int | None) -> bool:
+    """Return whether `failed` of `ended` calls reach a threshold in per cent. A few calls prove nothing."""
+    return threshold is not None and ended >= ENOUGH and failed * 100 >= threshold * ended
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Health:
     median: float | None = None  # time to place
     slow: float | None = None  # its 95th percentile
     last_placed: datetime | None = None
+
+    def failing(self, account: ProviderAccount) -> bool:
+        """Return whether the share of failed calls has reached the account's threshold."""
+        return is_failing(self.ended, self.failed, account.failing_percent)
 
     @property
     def lines(self) -> int:
@@ -72,6 +82,20 @@ def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, H
         )
         for pk in keys
     }
+
+
+def failing_accounts(organizations: Sequence[int], now: datetime) -> list[tuple[int, str, int, int, int]]:
+    """Return key, name, ended, failed and threshold of the accounts in use that are failing. One query."""
+    calls = Call.objects.filter(
+        organization__in=organizations, terminal_at__gt=now - HOUR, status__in=ENDED, account__is_active=True
+    )
+    rows = calls.values_list("account", "account__name", "account__failing_percent").order_by("account")
+    counted = rows.annotate(n=Count("pk"), failed=Count("pk", filter=Q(status__in=ERRORS))).filter(n__gte=ENOUGH)
+    return [
+        (pk, name, n, failed, threshold)
+        for pk, name, threshold, n, failed in counted
+        if is_failing(n, failed, threshold)
+    ]
 
 
 def _times_to_place(calls: QuerySet[Call]) -> defaultdict[int, list[float]]:

@@ -172,6 +172,7 @@ class ZoneFaultFilter(admin.SimpleListFilter):
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
     add_action = change_action = delete_action = Action.CHANGE_CONTACT
+    add_title = "New contact"
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
@@ -210,9 +211,9 @@ class ContactAdmin(NumberedAdmin):
         fault = f" ({row.get_zone_fault_display().lower()})" if row.zone_fault else ""
         return f"{row.timezone}{fault}" if row.timezone else "from the number"
 
-    @display(description="may be called", label={"Do not call": "danger", "Not known": "warning", "Yes": "success"})
+    @display(description="may be called", label={"No": "danger", "Not known": "warning", "Yes": "success"})
     def callable(self, row: Contact) -> str:
-        return {True: "Do not call", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
+        return {True: "No", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         prefetch_related_objects(rows, "further_numbers")

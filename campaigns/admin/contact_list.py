@@ -16,7 +16,7 @@ from campaigns import list_sizes
 from campaigns.admin.import_pages import ImportPages, import_links
 from campaigns.models import ContactList
 from tenants.backoffice.forms import ScopedForm
-from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.policy import Action
 
 
@@ -89,6 +89,7 @@ class ContactListAdmin(ImportPages):
             "campaign_url": campaign_url(obj) if self.holds(request, Action.CHANGE_CAMPAIGN, obj) else "",
             "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
             "imports": [
-                (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]
+                (row, reverse("admin:campaigns_contactimport_change", args=[row.pk]), local_time(row.created_at))
+                for row in obj.imports.all()[:10]
             ],
         }

@@ -61,6 +61,20 @@ def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> 
     return redirect("admin:campaigns_donotcall_changelist")
 
 
+SOURCES = {
+    "api": "a program",
+    "opt-out": "an opt-out in a call",
+    "erasure": "the erasure of the contact",
+    "staff": "a team member",
+    "import": "an import",
+}
+
+
+def source_of(row: DoNotCall) -> str:
+    """Return who put the number on the list. A team member is named."""
+    return SOURCES.get(row.source, row.source)
+
+
 class DoNotCallAdmin(DoNotCallImportPages):
     form = DoNotCallForm
     add_action = Action.BAR_NUMBER
@@ -98,7 +112,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
 
     @admin.display(description="source")
     def source_shown(self, row: DoNotCall) -> str:
-        return row.source
+        return source_of(row)
 
     @admin.display(description="expires")
     def ends(self, row: DoNotCall) -> str:
@@ -113,7 +127,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
         return {"phone": request.GET.get("phone", "")}
 
     def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
-        facts = [("Phone number", both_formats(obj.phone)), ("Reason", obj.reason or "-"), ("Source", obj.source)]
+        facts = [("Phone number", both_formats(obj.phone)), ("Reason", obj.reason or "-"), ("Source", source_of(obj))]
         return {"facts": [*facts, ("Created", local_time(obj.created_at)), ("Expires", self.ends(obj))]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

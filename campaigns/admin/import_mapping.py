@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from campaigns.admin.import_forms import target_label
 from campaigns.models import ImportMapping
@@ -39,4 +40,4 @@ class ImportMappingAdmin(ScopedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: ImportMapping) -> dict[str, Any]:
         facts = [(column, target_label(target)) for column, target in obj.columns]
-        return {"facts": [*facts, ("Saved", f"{local_time(obj.saved_at)}, {obj.saved_by}")]}
+        return {"facts": [*facts, ("Saved", format_html("{}, {}", local_time(obj.saved_at), obj.saved_by))]}

@@ -180,4 +180,4 @@ def _same_file_note(row: ContactImport) -> str:
     if before is None:
         return ""
     at = before.finished_at or before.created_at
-    return f"The same file was imported into this list before, on {at:%Y-%m-%d at %H:%M} UTC."
+    return f"The same file was imported into this list before, on {at.day} {at:%B %Y at %H:%M} UTC."

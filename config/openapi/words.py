@@ -50,6 +50,8 @@ FIELDS = {
     "max_open_calls": "How many calls may be open at once; null: no limit of its own.",
     "reads_per_second": "How many requests for outcomes are sent in a second.",
     "max_unconfirmed": "More open unconfirmed calls than this block the provider account; null: no limit.",
+    "failing_percent": "From this share of failed calls among those that ended in the last hour, in per cent, pages "
+    "say that the account is failing; null: never. It stops no call.",
     "price_per_minute": "The price of a minute, for budgets and forecasts.",
     "longest_call_minutes": "Minutes after which an open call is overdue: its line is free again, and it is read less "
     "often.",

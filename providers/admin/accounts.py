@@ -176,6 +176,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         "longest_call_minutes": "Longest call (minutes)",
         "reads_per_second": "Status reads per second",
         "max_unconfirmed": "Maximum unconfirmed calls",
+        "failing_percent": "Failing from (per cent)",
         "price_per_minute_currency": "Currency",
         "reserved_minutes": "Minutes set aside per call",
         "daily_budget": "Daily budget",
@@ -228,7 +229,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         options = [] if obj is not None and not secrets else [f"option_{name}" for name in _options(provider)]
         limits = [
             *("calls_per_second", "max_open_calls", "longest_call_minutes"),
-            *("reads_per_second", "max_unconfirmed"),
+            *("reads_per_second", "max_unconfirmed", "failing_percent"),
         ]
         note = "An empty field keeps the stored secret. Stored secrets are never shown." if obj is not None else ""
         found: list[Any] = [(None, {"fields": ["name", "base_url", "is_active"]})]

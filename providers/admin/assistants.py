@@ -57,7 +57,7 @@ class OptOutField(RowsField):
     def __init__(self) -> None:
         super().__init__(
             OPT_OUT_COLUMNS,
-            label="Ends that mean “do not call me again”",
+            label="Ends that mean “never call me again”",
             help_text="When a call ends with one of these values, its number is added to the do-not-call list at once. "
             "Fields: result.NAME (as the assistant returns it, dotted where nested), ended_reason, provider_reason, "
             "provider_status, answered_by. Write true and false for yes and no. Upper and lower case are the same. "
@@ -163,7 +163,7 @@ class AssistantAdmin(OfAccountAdmin):
     def variables_shown(self, row: Assistant) -> str:
         return self.variable_names(row)
 
-    @admin.display(description="Ends that mean “do not call me again”")
+    @admin.display(description="Ends that mean “never call me again”")
     def opt_out_shown(self, row: Assistant) -> str:
         return ", ".join(f"{rule['field']} is {rule['equals']}" for rule in row.opt_out_rules) or "-"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from tenants import audit_chain
 from tenants.backoffice import audit_sentences
@@ -73,12 +75,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     plural = "Audit log"
     empty_words = "The audit log is empty."
     panel_only = True
-    panel_template = "trunkline/facts.html"
+    panel_template = "trunkline/audit_entry.html"
+    search_help_text = "Who, an action such as campaign.paused, or a whole ID"
     when = local_time_column("at", "time")
 
     @admin.display(description="what")
     def what(self, row: AuditEntry) -> str:
-        return audit_sentences.sentence(row)
+        """Return the sentence. The actor is a link to all that they did."""
+        rest = audit_sentences.sentence(row).removeprefix(row.actor)
+        return format_html('<a class="tl-plain" href="?{}">{}</a>{}', urlencode({"q": row.actor}), row.actor, rest)
 
     def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
         return [
@@ -94,17 +99,23 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
+        listed, link, about = self.url("changelist"), _link(request, obj), []
+        if link:
+            about = [("Object", link)]
+        if obj.subject:
+            same = f"{listed}?{urlencode({'q': obj.subject})}"
+            about.append(("Other entries", (same, "All entries about this object")))
         return {
+            "here": audit_sentences.sentence(obj),
             "facts": [
-                ("What", audit_sentences.sentence(obj)),
                 ("Time", local_time(obj.at)),
-                ("Actor", obj.actor),
+                ("Who", (f"{listed}?{urlencode({'q': obj.actor})}", obj.actor)),
                 ("From", f"{obj.get_channel_display()} {obj.address}".rstrip()),
-                ("Action", obj.action),
-                ("Subject", _link(request, obj) or obj.subject),
+                *about,
                 ("Organization", obj.organization or "-"),
                 *audit_sentences.details(obj),
-            ]
+            ],
+            "codes": [("Action", obj.action), ("Subject", obj.subject or "-")],
         }
 
 
@@ -118,7 +129,7 @@ def _last_seals(request: HttpRequest) -> str:
 
 
 def _link(request: HttpRequest, entry: AuditEntry) -> tuple[str, str] | None:
-    """Return the address of the object's page and its ID, if the object is still there and the user may see it."""
+    """Return the address of the object's page and its name, if the object is still there and the user may see it."""
     label = audit_sentences.KINDS.get(entry.action.partition(".")[0], ("", ""))[1]
     pages = next((pages for model, pages in admin.site._registry.items() if model._meta.label_lower == label), None)
     try:
@@ -127,5 +138,5 @@ def _link(request: HttpRequest, entry: AuditEntry) -> tuple[str, str] | None:
         return None
     if not isinstance(pages, ScopedAdmin):
         return None
-    found = pages.get_queryset(request).filter(uuid=public).values_list("pk", flat=True).first()
-    return None if found is None else (pages.url("change", found), entry.subject)
+    found = pages.get_queryset(request).filter(uuid=public).first()
+    return None if found is None else (pages.url("change", found.pk), str(found))

@@ -59,6 +59,7 @@ class OrganizationAdmin(ScopedAdmin):
     organization_path = "pk"
     view_action = Action.SEE_SETUP
     add_action = Action.CREATE_ORGANIZATION
+    add_title = "New organization"
     change_action = Action.CHANGE_ORGANIZATION
     form = OrganizationForm
     inlines: ClassVar[Sequence[Any]] = (members.MembershipInline,)

@@ -26,6 +26,7 @@ SIGN_IN = "E-mail to sign in"  # the column `username`
 @admin.register(User)
 class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     plural = "Team members"
+    add_title = "New team member"
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+from tenants.backoffice.local_time import local_time
 from tenants.models import AuditEntry
 
 # Kind in an action -> words, and the model whose pages show the object. Older entries have other names of some kinds.
@@ -164,7 +166,18 @@ def _label(name: Any) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_words(each)}" for name, each in value.items())
-    return ", ".join(map(_words, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return local_time(moment) if (moment := _moment(value)) else str(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    """Return a time that an entry holds as ISO 8601 with its zone, or None for other values."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _quoted(value: Any) -> str:

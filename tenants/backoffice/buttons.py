@@ -34,7 +34,13 @@ class Step:
     tone: str = "default"  # default, primary, danger
     icon: str = ""
     button: str = ""  # on the confirmation page; the label if empty
+    in_sight: bool = False  # a destructive step that stays beside the others: it decides the page or prevents a call
     part: str = ""  # URL name of a page about the object, which the confirmation page loads below
+
+    @property
+    def in_menu(self) -> bool:
+        """Whether the button is in the menu “More”, so that nobody presses it in passing."""
+        return self.tone == "danger" and not self.in_sight
 
 
 class ReasonForm(forms.Form):

@@ -15,10 +15,16 @@ class FramedPages(ModelAdmin):
 
     plural: ClassVar[str] = ""  # the heading of the list, where the model's verbose name does not fit
 
+    singular: ClassVar[str] = ""  # the same for one object
+
     @property
     def heading(self) -> str:
         plural = str(self.opts.verbose_name_plural)
         return self.plural or plural[:1].upper() + plural[1:]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        found: HttpResponse = super().changelist_view(request, {"title": self.heading, **(extra_context or {})})
+        return found
 
     def url(self, name: str, *args: Any) -> str:
         """Return the address of one of this model's pages: `changelist`, `change`, `panel`, `step`."""

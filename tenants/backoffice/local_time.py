@@ -1,9 +1,9 @@
-"""Times on pages: shown in the user's time zone, which is always named. `typed_times` reads those that people type."""
+"""Times on pages, in the user's time zone, which each page names once. `typed_times` reads those that people type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,42 +14,99 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from tenants.models import Membership
 
 
-def local_time(moment: datetime | None, empty: str = "-") -> str:
-    """Return the time in the user's time zone, with seconds and the zone's name."""
-    return _shown(moment, "%Y-%m-%d %H:%M:%S") if moment else empty
+class Shown(str):
+    """A moment as text: “today 17:13” within a sentence, and on a page of its own a <time> with the full stamp.
+
+    A template writes `__html__`; an f-string takes the plain text.
+    """
+
+    __slots__ = ("full", "stamp")
+    stamp: str
+    full: str
+
+    def __html__(self) -> SafeString:
+        return format_html('<time datetime="{}" title="{}">{}</time>', self.stamp, self.full, _first_up(self))
 
 
-def local_minute(moment: datetime | None, empty: str = "-") -> str:
-    """Return the same without seconds, for tables and sentences."""
-    return _shown(moment, "%Y-%m-%d %H:%M") if moment else empty
+def local_time(moment: datetime | None, empty: str = "-", *, seconds: bool = False) -> str:
+    """Return the moment as people say it, in the user's time zone: “today 17:13”, “28 Nov 17:13”, “28 Nov 2025 17:13”.
+
+    The page names the zone once. An hour that occurs twice shows which one it is.
+    """
+    return shown_in(None, moment, seconds=seconds) if moment else empty
+
+
+def shown_in(zone: ZoneInfo | None, moment: datetime, *, seconds: bool = False) -> Shown:
+    """Return the same in another zone than the user's."""
+    local, today = timezone.localtime(moment, zone), timezone.localdate(timezone=zone)
+    clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    twice = f" {offset_of(local)}" if _occurs_twice(local) else ""
+    return _stamped(f"{_day(local.date(), today)} {clock}{twice}", local)
+
+
+def shown_as(text: str, moment: datetime) -> Shown:
+    """Return a text for a moment, such as “3 min ago”, with the full stamp in the user's time zone."""
+    return _stamped(text, timezone.localtime(moment))
+
+
+def _stamped(text: str, local: datetime) -> Shown:
+    found = Shown(text)
+    found.stamp = local.isoformat(timespec="seconds")
+    name = getattr(local.tzinfo, "key", "") or f"{local:%Z}"
+    offset = "" if name == "UTC" else f" ({offset_of(local)})"
+    found.full = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S}, {name}{offset}"
+    return found
 
 
 def local_time_column(name: str, title: str) -> Callable[..., str]:
-    """Return a list column or read-only field that shows the column `name` as a time with its zone."""
+    """Return a list column or read-only field that shows the column `name` as a time."""
 
     @admin.display(description=title)
     def shown(_: Any, row: models.Model) -> str:
         moment = getattr(row, name)
-        return format_html('<span class="tl-nowrap">{}</span>', local_minute(moment)) if moment else "-"
+        return format_html('<span class="tl-nowrap">{}</span>', local_time(moment)) if moment else "-"
 
     shown.moment = name  # type: ignore[attr-defined]  # exports write the column itself, in UTC
     return shown
 
 
 def time_in(zone: ZoneInfo, moment: datetime, clock: str = "%H:%M") -> str:
-    """Return the time of day in `zone`, with the date if it differs from the user's date."""
-    same_day = moment.astimezone(zone).date() == timezone.localtime(moment).date()
-    return _shown(moment, clock if same_day else f"%Y-%m-%d {clock}", zone)
-
-
-def _shown(moment: datetime, spelling: str, zone: ZoneInfo | None = None) -> str:
-    local = timezone.localtime(moment, zone)
+    """Return the time of day in `zone` with its name, and with the date if it differs from the user's date."""
+    local = moment.astimezone(zone)
+    same_day = local.date() == timezone.localtime(moment).date()
+    day = "" if same_day else f"{_date(local.date(), timezone.localdate(timezone=zone))} "
     name = f"{local:%Z}"
-    return f"{local:{spelling}} {f'UTC{name}' if name[:1] in '+-' else name}"
+    return f"{day}{local:{clock}} {offset_of(local) if name[:1] in '+-' else name}"
+
+
+def offset_of(local: datetime) -> str:
+    """Return the offset of a local time: UTC+2, UTC-3:30, UTC."""
+    minutes = int((local.utcoffset() or timedelta()).total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}" if minutes else "UTC"
+
+
+def _occurs_twice(local: datetime) -> bool:
+    """Return whether the clock shows this time twice. A local time that was read from UTC exists."""
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def _day(day: date, today: date) -> str:
+    names = {0: "today", -1: "yesterday", 1: "tomorrow"}
+    return names.get((day - today).days) or _date(day, today)
+
+
+def _date(day: date, today: date) -> str:
+    return f"{day.day} {day:%b}" if day.year == today.year else f"{day.day} {day:%b %Y}"
+
+
+def _first_up(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def with_zone(label: str) -> Any:

@@ -56,6 +56,8 @@ class ObjectPages(ScopedRows):
         extra = {"crumb": self.heading, **(extra_context or {})}
         if object_id is not None:
             obj = self.get_object(request, object_id)
+            if self.singular:
+                extra.setdefault("title", self.singular)
             if obj is not None and self.has_view_permission(request, obj):
                 extra |= self._panel(request, obj)
         return super().changeform_view(request, object_id, form_url, extra)
@@ -77,7 +79,8 @@ class ObjectPages(ScopedRows):
             "panel_template": self.panel_template,
             "panel_only": self.panel_only,
             "panel_url": self.url("panel", obj.pk),
-            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown],
+            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown if not step.in_menu],
+            "more": [(step, self.url("step", obj.pk, step.name)) for step in shown if step.in_menu],
             **self.panel_context(request, obj),
         }
 

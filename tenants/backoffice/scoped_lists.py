@@ -114,6 +114,6 @@ class ScopedLists(ScopedRows):
         return "" if request.GET else self.empty_words
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"title": self.heading, "intro": self.intro, **(extra_context or {})}
+        extra = {"intro": self.intro, **(extra_context or {})}
         found: HttpResponse = super().changelist_view(request, extra)
         return found

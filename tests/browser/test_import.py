@@ -96,6 +96,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     carry_out(row)
     page.wait_for_selector("text=1 row was read: 1 new contact.", timeout=10_000)
 
+    page.click("summary:has-text('More')")
     page.click("text=Undo import…")
     page.wait_for_selector("text=Deleted: 1 contact that this file created.")
     page.click("text=Undo the import")

@@ -124,6 +124,8 @@ def take(page: Any, row: models.Model, name: str, fields: Mapping[str, str]) -> 
     """Take a step by its button on the object's page."""
     step, url = step_of(row, name)
     page.goto(url_of(row))
+    if step.in_menu:
+        page.click("#panel summary:has-text('More')")
     page.click(f"#panel a[href='{url}']")
     for field_name, text in fields.items():
         page.fill(f"[name={field_name}]", text)

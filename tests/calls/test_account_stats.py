@@ -105,7 +105,7 @@ def test_quantiles(values: list[float], share: float, expected: float | None) ->
         (
             {"blocked_code": "unreachable", "blocked_reason": "It did not answer.", "until": MINUTE},
             "Blocked",
-            "Cannot be reached. It did not answer. Trunkline retries a harmless read at 20",
+            "Cannot be reached. It did not answer. Trunkline retries a harmless read t",
         ),
         ({"blocked_code": "misconfigured", "blocked_reason": "x", "until": -MINUTE}, "In service", ""),
     ],
@@ -118,9 +118,53 @@ def test_the_breaker_is_told_in_words(
         setattr(account, name, value)
     if account.blocked_code:
         account.blocked_at, account.blocked_until = now, now + until if until else None
-    found = account_health.state_of(account, now)
+    found = account_health.state_of(account, Health(), now)
     assert found.label == label
     assert found.detail.startswith(detail) and bool(found.detail) == bool(detail)
+
+
+FAILING = (
+    # ended, failed, threshold, what the page says. A share equal to the threshold counts.
+    (50, 22, 25, "44 % failing"),
+    (50, 12, 25, "In service"),
+    (48, 12, 25, "25 % failing"),
+    (10, 10, 100, "100 % failing"),
+    (9, 9, 25, "In service"),  # too few calls
+    (0, 0, 25, "In service"),
+    (50, 50, None, "In service"),
+    (200, 199, 99, "99 % failing"),  # not rounded up to all
+)
+
+
+@pytest.mark.parametrize(("ended_calls", "failed_calls", "threshold", "label"), FAILING)
+def test_an_account_whose_calls_fail_is_not_called_in_service(
+    account: ProviderAccount, ended_calls: int, failed_calls: int, threshold: int | None, label: str
+) -> None:
+    account.failing_percent = threshold
+    found = account_health.state_of(account, Health(ended=ended_calls, failed=failed_calls), timezone.now())
+    assert (found.label, found.colour) == (label, "success" if label == "In service" else "warning")
+    if found.detail:
+        assert f"{failed_calls} of the {ended_calls} calls that ended in the last hour failed." in found.detail
+        assert f"From {threshold} %" in found.detail
+
+
+def test_a_failing_account_is_on_the_lists_and_needs_attention(viewer: Client, phone_number: PhoneNumber) -> None:
+    healthy = a_number(an_account(phone_number.organization, name="Healthy"), e164="+33142000009")
+    an_assistant(healthy.account)
+    ended(healthy, "completed", 10)
+    ended(phone_number, "failed", 5)
+    ended(phone_number, "completed", 4)
+    ended(phone_number, "failed", 9, ago=2 * HOUR)  # before the last hour
+    dashboard = reverse("admin:calls_call_overview")
+    assert "failing" not in viewer.get(dashboard).content.decode(), "nine calls prove nothing"
+    ended(phone_number, "no_answer")
+    told = words_of(viewer.get(dashboard).content.decode())
+    assert "AlloMia: 50 % failing 5 of the 10 calls that ended in the last hour failed. From 25 %" in told, told
+    assert "Healthy: " not in told
+    listed = viewer.get(reverse("admin:providers_provideraccount_changelist")).content.decode()
+    assert "50 % failing" in listed and listed.count("In service") == 1
+    ProviderAccount.objects.update(failing_percent=60)
+    assert "failing" not in viewer.get(dashboard).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -193,9 +237,9 @@ def test_the_pages_of_a_number_tell_its_use(viewer: Client, phone_number: PhoneN
     page = viewer.get(reverse("admin:providers_phonenumber_change", args=[phone_number.pk]))
     text = words_of(page.content.decode())
     assert "Calls in 24 hours 2 of 2 at most" in text
-    assert "Answered by a person in 7 days 50 % of 2 calls" in text and "Rest Until 20" in text
+    assert "Answered by a person in 7 days 50 % of 2 calls" in text and "Rest Until to" in text
     listed = words_of(viewer.get(reverse("admin:providers_phonenumber_changelist")).content.decode())
-    assert "01 42 00 00 01" in listed and "2 of 2 50 % of 2 20" in listed
+    assert "01 42 00 00 01" in listed and "2 of 2 50 % of 2 To" in listed
 
 
 @pytest.mark.parametrize("model", ["phonenumber", "provideraccount"])

@@ -79,10 +79,10 @@ def people_page(client: Client, campaign: Campaign, **asked: Any) -> str:
         ),
         ({"status": "waiting", "reason": "call_back"}, "Waiting for the scheduled callback"),
         ({"status": "calling"}, "A call is under way"),
-        ({"status": "done", "outcome": "completed"}, "Answered"),
+        ({"status": "done", "outcome": "completed"}, "The call was answered"),
         ({"status": "done", "outcome": "completed", "reason": "voicemail"}, "A voicemail answered"),
-        ({"status": "done", "outcome": "no_answer", "reason": "attempts"}, "No answer: called as often as"),
-        ({"status": "done", "outcome": "", "reason": "no_open_window"}, "Done: no calling window was left"),
+        ({"status": "done", "outcome": "no_answer", "reason": "attempts"}, "Called as often as the campaign allows"),
+        ({"status": "done", "outcome": "", "reason": "no_open_window"}, "No calling window was left"),
         ({"status": "skipped", "reason": "missing_variables: slot"}, "Will not be called: variables that the assi"),
         ({"status": "review", "reason": "unconfirmed"}, "Needs attention: the call is unconfirmed"),
         ({"status": "withdrawn"}, "Withdrawn by a team member"),
@@ -122,7 +122,7 @@ def test_people_are_filtered_by_status_outcome_and_reason_with_counts(viewer: Cl
     assert "Done 4" in text and "Not called 3" in text and "Failed 1" in text
     assert "Variables that the assistant requires are missing 2" in text
     text = words_of(people_page(viewer, campaign, status="done", outcome="failed"))
-    assert text.count("Explain ") == 1 and "The call failed" in text
+    assert text.count("Explain ") == 1 and "The provider gave no reason" in text
     assert "Done 1" in text and "Completed 3" in text, "a filter counts the rows that the other filters leave"
     text = words_of(people_page(viewer, campaign, reason="missing_variables"))
     assert text.count("Explain ") == 2
@@ -177,9 +177,9 @@ def test_the_list_of_recipients_has_the_same_filters(viewer: Client, campaign: C
     person(campaign, status="skipped", reason="missing_variables: slot")
     url = reverse("admin:campaigns_recipient_changelist")
     wanted: list[tuple[dict[str, Any], str]] = [
-        ({"outcome__exact": "failed"}, "The call failed"),
+        ({"outcome__exact": "failed"}, "The provider gave no reason"),
         ({"reason": "missing_variables"}, "Will not be called: variables"),
-        ({"campaign__id__exact": campaign.pk, "status__exact": "done"}, "The call failed"),
+        ({"campaign__id__exact": campaign.pk, "status__exact": "done"}, "The provider gave no reason"),
         ({"q": "06 12 34 00 01"}, "Will not be called: variables"),
     ]
     for asked, said in wanted:

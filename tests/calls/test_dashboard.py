@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.dashboard.attention import items_of
+from calls.admin.dashboard.attention import items_of, with_missed
 from calls.admin.dashboard.today import Day, outcomes
 from calls.gate.budgets import spent_today, spent_today_by
 from calls.models import Call, CallBack, Status
@@ -61,7 +61,7 @@ def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
 ) -> None:
     assert "Needs attention" not in words_of(viewer.get("/admin/").content.decode())
     found = trouble(phone_number)
-    items = items_of([organization.pk], 1, 1, timezone.now())
+    items = items_of(with_missed([organization.pk], timezone.now()), 1, 1, timezone.now())
     assert [(item.title, item.url) for item in items] == [
         ("1 unconfirmed call", "/admin/calls/call/?status__exact=unconfirmed"),
         (
@@ -82,7 +82,7 @@ def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
 
 def test_nothing_of_another_organization_is_named(stranger: Organization, phone_number: PhoneNumber) -> None:
     trouble(phone_number)
-    assert items_of([stranger.pk], 0, 0, timezone.now()) == []
+    assert items_of(with_missed([stranger.pk], timezone.now()), 0, 0, timezone.now()) == []
 
 
 def test_the_figures_are_of_ones_own_organizations(
@@ -240,3 +240,20 @@ def test_a_campaigns_recipients_are_counted_as_they_are(
     assert "1 of 3 recipients done, 33 %" in shown()
     Recipient.objects.update(status="done")
     assert "3 of 3 recipients done, 100 %" in shown()
+
+
+def test_the_dashboard_has_the_switch_that_stops_all_calls(
+    sign_in: SignIn, organization: Organization, phone_number: PhoneNumber, assistant: Any
+) -> None:
+    support.single(phone_number, "+33612345601")
+    stop = reverse("admin:tenants_organization_step", args=[organization.pk, "stop-calls"])
+    allow = reverse("admin:tenants_organization_step", args=[organization.pk, "allow-calls"])
+    may_not, operator = sign_in(organization, "viewer"), sign_in(organization, "operator")
+    manager = sign_in(organization, "manager")
+    assert stop not in may_not.get("/admin/").content.decode()
+    assert stop in operator.get("/admin/").content.decode()
+    Organization.objects.update(calls_stopped=True)
+    for client, offered in ((may_not, False), (operator, False), (manager, True)):
+        page = client.get("/admin/").content.decode()
+        assert "All calls of Acme are stopped." in words_of(page)
+        assert stop not in page and (allow in page) == offered

@@ -73,6 +73,24 @@ def test_people_are_found_by_name_or_number_in_any_spelling(
     assert "Ada Lovelace" in text_of(operator.get(LAUNCH, {"q": q})), "also without scripts"
 
 
+def test_a_number_of_no_contact_is_chosen_in_the_same_field(
+    operator: Client, ada: Contact, speaker: Assistant, sister: Organization
+) -> None:
+    asked: dict[str, Any] = {"q": "06 99 88 77 66", "assistant": speaker.pk}
+    found = operator.get(PEOPLE, asked)
+    assert text_of(found) == "Call 06 99 88 77 66 (FR) this number alone"
+    query = f"?to_number=%2B33699887766&amp;assistant={speaker.pk}"
+    assert query in found.content.decode()
+    page = operator.get(LAUNCH, {"to_number": "+33699887766"})
+    assert 'name="to_number" value="+33699887766"' in page.content.decode(), "kept until the assistant is chosen"
+    assert "Call " not in text_of(operator.get(PEOPLE, {"q": "06 12 34 56 78"})), "the contact has this number"
+    for written in ("12", "+19005550123", "Ada 0612345678"):
+        assert "this number alone" not in text_of(operator.get(PEOPLE, {"q": written})), written
+    Membership.objects.create(user=User.objects.get(username="olga"), organization=sister, role="operator")
+    assert "this number alone" not in text_of(operator.get(PEOPLE, {"q": "06 99 88 77 66"})), "of which organization?"
+    assert "this number alone" in text_of(operator.get(PEOPLE, asked))
+
+
 def test_few_are_shown_and_none_is_said(operator: Client, organization: Organization) -> None:
     for number in range(12):
         Contact.objects.create(organization=organization, phone=f"+336123400{number:02}", name=f"Ada {number}")

@@ -20,6 +20,7 @@ from campaigns.models import Campaign, Contact, ContactList, ContactListMember, 
 from providers.models import PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
 from tests.calls import support
+from tests.calls.test_campaign_page import words_of
 from tests.test_admin import SignIn, sign_in
 
 __all__ = ["sign_in"]  # a fixture
@@ -56,7 +57,7 @@ def test_the_next_call_is_told_in_both_time_zones(
     client = sign_in(person.organization, "viewer")
     assert "Next call. No call is due." in read(client, "campaigns_contact", person.pk)
     recipient = in_campaign(phone_number, person, status="waiting", next_attempt_at=NOON + timedelta(hours=3))
-    due = "Next call. Not before 2026-05-13 21:00 CEST (15:00 EDT there): Spring."
+    due = "Next call. Not before today 21:00 (15:00 EDT there): Spring."
     assert due in read(client, "campaigns_contact", person.pk)
     CallBack.objects.create(
         organization=person.organization,
@@ -66,7 +67,7 @@ def test_the_next_call_is_told_in_both_time_zones(
         latest_at=NOON + timedelta(hours=2),
     )
     shown = read(client, "campaigns_contact", person.pk)
-    assert "Not before 2026-05-13 19:00 CEST (13:00 EDT there): a callback scheduled in Spring." in shown
+    assert "Not before today 19:00 (13:00 EDT there): a callback scheduled in Spring." in shown
     queued = support.single(phone_number, NUMBER, due_at=NOON)
     assert "Next call. Due now: the queue, a single call." in read(client, "campaigns_contact", person.pk)
     support.change([queued], status=Status.RINGING, next_read_at=NOON)
@@ -88,7 +89,7 @@ def test_why_nobody_calls_is_told(sign_in: SignIn, person: Contact, time_machine
     person.save()
     time_machine.move_to(NOON + timedelta(hours=14))
     shown = read(sign_in(person.organization, "manager"), "campaigns_contact", person.pk)
-    entry = "On the do-not-call list. Since 2026-05-13 18:00 CEST, added by a program. Reason: asked in a letter."
+    entry = "On the do-not-call list. Since yesterday 18:00, added by a program. Reason: asked in a letter."
     assert entry in shown and "Call now" not in shown and "Next call." not in shown
     assert "Closed until 09:00 America/New_York" in shown or "Closed until 08:00 America/New_York" in shown
     assert "Basis written" in shown
@@ -107,6 +108,7 @@ def a_call(number: PhoneNumber, person: Contact, **fields: Any) -> Call:
     return support.single(number, person.phone, **(given | fields))
 
 
+@pytest.mark.time_machine(NOON + timedelta(hours=1))
 def test_one_timeline_tells_what_happened_what_came_and_what_was_told(
     sign_in: SignIn, person: Contact, phone_number: PhoneNumber, assistant: Any
 ) -> None:
@@ -130,11 +132,11 @@ def test_one_timeline_tells_what_happened_what_came_and_what_was_told(
     shown = read(sign_in(person.organization, "manager"), "calls_call", call.pk)
     at = [
         shown.index(words)
-        for words in ("Queued", "Sending to provider", "Provider event", "Ended 20", "Webhook failed")
+        for words in ("Queued", "Sending to provider", "Provider event", "Ended Today", "Webhook failed")
         if words in shown
     ]
     assert len(at) >= 4 and at == sorted(at)
-    assert "2026-05-13 18:00:15 CEST · 12:00:15 EDT" in shown
+    assert "Today 18:00:15 · 12:00:15 EDT" in shown
     assert "call.ended to example.org, 10 attempts. No answer" in shown
     assert "Request to the provider" in shown and "Raw payload" in shown
     assert "sandbox-allomia" not in shown
@@ -187,3 +189,24 @@ def test_both_pages_ask_a_fixed_number_of_questions(
                 asked.append(len(queries))
         counts.append(asked)
     assert counts[1] == counts[2] and max(counts[2]) <= BUDGET, counts
+
+
+@pytest.mark.time_machine(NOON)
+def test_the_list_of_contacts_shows_lists_and_the_calls_before_and_after(
+    sign_in: SignIn, person: Contact, contact: Contact, phone_number: PhoneNumber, assistant: Any
+) -> None:
+    a_call(phone_number, person, status="completed", answered_by="machine", created_at=NOON - timedelta(days=2))
+    campaign = support.campaign(phone_number, support.people(person.organization, []), status="running", name="Spring")
+    for name in ("B list", "A list", "C list"):
+        made = ContactList.objects.create(organization=person.organization, name=name)
+        ContactListMember.objects.create(contact_list=made, contact=person)
+    Recipient.objects.create(
+        campaign=campaign, contact=person, status="waiting", next_attempt_at=NOON + timedelta(hours=2)
+    )
+    client = sign_in(person.organization, "viewer")
+    url = reverse("admin:campaigns_contact_changelist")
+    shown = words_of(client.get(url).content.decode())
+    assert "A list, B list and 1 more 11 May 18:00 Voicemail Today 20:00" in shown
+    held = NOON + timedelta(days=1)
+    Contact.objects.filter(pk=person.pk).update(on_hold=True, hold_until=held)
+    assert "Voicemail -" in words_of(client.get(url).content.decode()), "nobody calls a contact on hold"

@@ -71,8 +71,8 @@ ADDRESSES: dict[str, set[str]] = {
 # As in the contract's table: `.r` is read-only, `.w` write-only.
 FIELDS = {
     "provider-accounts": "id.r organization provider name base_url credentials.w credentials_hint.r options "
-    "calls_per_second max_open_calls reads_per_second max_unconfirmed price_per_minute is_active health.r "
-    "blocked_until.r blocked_reason.r open_calls.r longest_call_minutes overdue_calls.r",
+    "calls_per_second max_open_calls reads_per_second max_unconfirmed failing_percent price_per_minute is_active "
+    "health.r blocked_until.r blocked_reason.r open_calls.r longest_call_minutes overdue_calls.r",
     "assistants": "id.r organization account name external_id options variables is_active",
     "phone-numbers": "id.r organization account e164 external_id label is_active max_open_calls",
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "

@@ -72,7 +72,7 @@ def test_a_number_is_found_however_it_is_written(viewer: Client, call: Call, wri
     found = hits(viewer, written)
     assert found["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]
     [told] = found["Calls"]
-    assert told.startswith("Ada, 06 12 34 56 78 (FR)") and told.endswith("CET, single call Completed")
+    assert told.startswith("Ada, 06 12 34 56 78 (FR)") and told.endswith(", single call Answered")
 
 
 @pytest.mark.parametrize("written", ["+33612345679", "0712345678", "061", "06 12 34 56 78 90", "abc"])
@@ -111,7 +111,7 @@ def test_what_may_not_be_called_is_said(viewer: Client, contact: Contact, organi
     Contact.objects.create(organization=organization, phone="+33612345699", name="Adam", on_hold=True)
     entries.add(organization, NUMBER, source="staff")
     assert hits(viewer, "ada")["Contacts"] == [
-        "Ada 06 12 34 56 78 (FR) Do not call",
+        "Ada 06 12 34 56 78 (FR) On the do-not-call list",
         "Adam 06 12 34 56 99 (FR) On hold",
     ]
 

@@ -45,6 +45,7 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
         "max_open_calls": 30,
         "reads_per_second": 7,
         "max_unconfirmed": None,
+        "failing_percent": 40,
         "price_per_minute": {"amount": "0.123456", "currency": "EUR"},
         "reserved_minutes": 4.5,
         "daily_budget": {"amount": "250.50", "currency": "EUR"},
@@ -83,6 +84,7 @@ def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
         assert found["base_url"] == "https://allomia.com"
         assert (found["options"], found["calls_per_second"], found["max_open_calls"]) == ({}, 1, 10)
         assert (found["reads_per_second"], found["max_unconfirmed"], found["price_per_minute"]) == (5, 5, None)
+        assert found["failing_percent"] == 25
         assert (found["reserved_minutes"], found["daily_budget"]) == (3, None)
         assert (found["is_active"], found["health"]) == (True, "ok")
 
@@ -107,6 +109,8 @@ def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
         ({"max_open_calls": 1.5}, "max_open_calls"),
         ({"max_open_calls": True}, "max_open_calls"),
         ({"max_open_calls": 2**40}, "max_open_calls"),
+        ({"failing_percent": 0}, "failing_percent"),
+        ({"failing_percent": 101}, "failing_percent"),
         ({"longest_call_minutes": 0}, "longest_call_minutes"),
         ({"longest_call_minutes": 1441}, "longest_call_minutes"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from campaigns.models import Contact
 from providers.models import PhoneNumber
@@ -61,7 +63,9 @@ def entries(organization: Organization, phone_number: PhoneNumber, contact: Cont
 def shown(client: Client, query: str = "") -> list[str]:
     answer: Any = client.get(f"{LIST}{query}")
     assert answer.status_code == 200
-    return [answer.context["cl"].model_admin.what(row) for row in answer.context["cl"].result_list]
+    return [
+        unescape(strip_tags(answer.context["cl"].model_admin.what(row))) for row in answer.context["cl"].result_list
+    ]
 
 
 def test_the_list_has_sentences_and_filters(entries: None, organization: Organization) -> None:

@@ -59,7 +59,7 @@ def test_a_file_has_what_the_list_shows_in_words(sign_in: SignIn, organization: 
         "Id": str(contact.uuid),
     }
     assert (second["Phone number"], second["Number (E.164)"]) == ("(212) 555-0123", "+12125550123")
-    assert (second["May be called"], second["External ID"]) == ("Do not call", "c-2")
+    assert (second["May be called"], second["External ID"]) == ("No", "c-2")
     answer = client.get(url)
     assert answer["Content-Disposition"].startswith('attachment; filename="contacts-')
     assert "no-store" in answer["Cache-Control"] and answer["Content-Type"] == "text/csv; charset=utf-8"

@@ -21,7 +21,7 @@ from calls.admin.launch import page as launch_page
 from calls.admin.people import evidence
 from calls.admin.people.notes import NOTE
 from calls.admin.setup import legal_hours
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.models import Call, Status
 from calls.reports import search, transcripts
 from campaigns.admin.numbers import NumberedAdmin, both_formats
@@ -83,9 +83,9 @@ class CallAdmin(NumberedAdmin):
     def contact_name(self, row: Call) -> str:
         return row.customer_name or "-"
 
-    @display(description="status", label=labels.CALL_LABELS)
+    @display(description="status", label=outcomes.COLOURS)
     def state(self, row: Call) -> str:
-        return Status(row.status).label
+        return outcomes.of_call(row).label
 
     @admin.display(description="detail")
     def outcome(self, row: Call) -> str:
@@ -97,7 +97,7 @@ class CallAdmin(NumberedAdmin):
             return "overdue"
         if row.duration_seconds:
             return labels.duration(row.duration_seconds)
-        return labels.reason(row.ended_reason) or "-"
+        return outcomes.explanation(row)
 
     @admin.display(description="campaign")
     def of_campaign(self, row: Call) -> str:

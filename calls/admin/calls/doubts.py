@@ -9,19 +9,21 @@ from calls.models import Call
 
 # Fields of a reading, and the rows of the page where their doubts stand.
 FACTS: Mapping[str, str] = {
+    "duration_seconds": "Duration",
+    "billed_duration_seconds": "Billed duration",
+    "price": "Cost",
+    "currency": "Cost",
+    "to_number": "Phone number",
+    "error_code": "Error",
+    "error_message": "Error",
+}
+TECHNICAL: Mapping[str, str] = {
     "state": "Provider status",
     "provider_status": "Provider status",
     "ended_reason": "End reason",
     "provider_reason": "Provider reason",
     "answered_by": "Answered by",
-    "duration_seconds": "Duration",
-    "billed_duration_seconds": "Billed duration",
-    "price": "Cost",
-    "currency": "Cost",
     "provider_call_id": "Provider's ID",
-    "to_number": "To",
-    "error_code": "Error",
-    "error_message": "Error",
 }
 TIMES: Mapping[str, str] = {
     "created_at": "Created",
@@ -30,8 +32,8 @@ TIMES: Mapping[str, str] = {
     "ended_at": "Ended",
 }
 RESULT: Mapping[str, str] = {"result": "Result", "result_text": "Result", "result_status": "Result"}
-ELSEWHERE: Collection[str] = {*FACTS, *TIMES, *RESULT}
-_LABELS = {**FACTS, **TIMES, **RESULT}
+ELSEWHERE: Collection[str] = {*FACTS, *TECHNICAL, *TIMES, *RESULT}
+_LABELS = {**FACTS, **TECHNICAL, **TIMES, **RESULT}
 
 
 def beside(rows: Sequence[tuple[str, Any]], call: Call, names: Mapping[str, str]) -> list[tuple[str, Any]]:

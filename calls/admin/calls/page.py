@@ -13,11 +13,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 
 from calls.admin.calls import doubts
 from calls.admin.people.notes import note_rows
 from calls.admin.records import webhooks
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.admin.shared.labels import without_secrets
 from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status, readable
 from calls.reports import transcripts
@@ -44,7 +45,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
     return {
         "call": call,
         "live": call.status in OPEN or call.status == Status.QUEUED,
-        "badge": labels.badge(call),
+        "badge": outcomes.badge(call),
         "overdue": _overdue(call),
         "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
         "links": _links(call) if page.holds(request, Action.LAUNCH_CALL, call) else [],
@@ -52,6 +53,8 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "notes": note_rows(call.contact),
         "clock": clock.note,
         "facts": doubts.beside(_facts(call), call, doubts.FACTS),
+        "technical": doubts.beside(_technical(call), call, doubts.TECHNICAL),
+        "doubted": bool(call.doubts),
         "times": doubts.beside([(name, clock.text(moment)) for name, moment in _times(call)], call, doubts.TIMES),
         "timeline": timeline(call, hooks, clock, raw),
         "sent": _sent(call) if raw else {},
@@ -106,8 +109,8 @@ class Clock:
     def text(self, moment: datetime | None) -> str:
         if moment is None:
             return ""
-        there = f" · {time_in(self.zone, moment, '%H:%M:%S')}" if self.zone else ""
-        return f"{local_time(moment)}{there}"
+        here = local_time(moment, seconds=True)
+        return format_html("{} · {}", here, time_in(self.zone, moment, "%H:%M:%S")) if self.zone else here
 
 
 def _links(call: Call) -> list[dict[str, str]]:
@@ -126,7 +129,9 @@ def _links(call: Call) -> list[dict[str, str]]:
 
 def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
     """Return links to the previous and next calls to the same contact."""
-    others = Call.objects.filter(contact=call.contact_id).only("pk", "created_at", "status")
+    others = Call.objects.filter(contact=call.contact_id).only(
+        "pk", "created_at", "status", "ended_reason", "answered_by", "provider_reason"
+    )
     found = (
         ("prev", "Previous call", others.filter(pk__lt=call.pk).order_by("-pk").first()),
         ("next", "Next call", others.filter(pk__gt=call.pk).order_by("pk").first()),
@@ -137,7 +142,7 @@ def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
             "label": label,
             "url": page.url("change", other.pk),
             "at": local_time(other.created_at),
-            "state": Status(other.status).label.lower(),
+            "state": outcomes.of_call(other).line,
         }
         for rel, label, other in found
         if other
@@ -150,42 +155,51 @@ def _sharing(page: ScopedAdmin, call: Call) -> str:
     return page.url("change", other) if other else ""
 
 
-def _facts(call: Call) -> list[tuple[str, Any]]:
-    def link(name: str, pk: int, text: str) -> tuple[str, str]:
-        return reverse(f"admin:{name}_change", args=[pk]), text
+def _link(name: str, pk: int, text: str) -> tuple[str, str]:
+    return reverse(f"admin:{name}_change", args=[pk]), text
 
+
+def _facts(call: Call) -> list[tuple[str, Any]]:
+    """Return what a clerk asks of a call: whom, when, how long, for how much, and why."""
     contact: Any = ERASED
     if not call.contact.erased_at:
-        contact = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "No name")
-    account = f"{call.account.name} ({call.account.get_provider_display()})"
-    rows: list[tuple[str, Any]] = [
-        ("To", _number(call.to_number)),
-        ("Contact", contact),
-        ("From", link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
-        ("Assistant", link("providers_assistant", call.assistant_id, call.assistant.name)),
-        ("Provider account", link("providers_provideraccount", call.account_id, account)),
-    ]
+        name = call.customer_name or call.contact.name or "No name"
+        contact = _link("campaigns_contact", call.contact_id, name)
+    rows: list[tuple[str, Any]] = [("Contact", contact), ("Phone number", _number(call.to_number))]
+    if call.dialed_at:
+        rows.append(("Called", local_time(call.dialed_at)))
+    elif call.status == Status.QUEUED:
+        rows.append(("Due", local_time(call.due_at)))
+    if call.duration_seconds is not None:
+        rows.append(("Duration", labels.duration(call.duration_seconds)))
+    rows.append(("Cost", _cost(call)))
     if call.campaign_id and call.campaign:
         text = f"{call.campaign.name}, attempt {call.attempt}"
-        rows.append(("Campaign", link("campaigns_campaign", call.campaign_id, text)))
+        rows.append(("Campaign", _link("campaigns_campaign", call.campaign_id, text)))
     else:
         rows.append(("Created by", call.created_by or "-"))
+    rows.append(("Assistant", _link("providers_assistant", call.assistant_id, call.assistant.name)))
+    if call.error_message:
+        rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
+    return rows
+
+
+def _technical(call: Call) -> list[tuple[str, Any]]:
+    """Return what the provider reported in its own terms, and the IDs."""
+    account = f"{call.account.name} ({call.account.get_provider_display()})"
     reported = (
         ("Provider status", call.provider_status),
         ("End reason", labels.reason(call.ended_reason)),
         ("Provider reason", call.provider_reason),
         ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by)),
-        ("Duration", labels.duration(call.duration_seconds) if call.duration_seconds is not None else ""),
     )
-    rows += [(name, value) for name, value in reported if value]
-    rows += [
-        ("Cost", _cost(call)),
+    return [
+        ("Caller number", _link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
+        ("Provider account", _link("providers_provideraccount", call.account_id, account)),
+        *((name, value) for name, value in reported if value),
         ("Provider's ID", call.provider_call_id or "unknown"),
         ("Trunkline ID", str(call.uuid)),
     ]
-    if call.error_message:
-        rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
-    return rows
 
 
 def _cost(call: Call) -> str:
@@ -209,7 +223,6 @@ def _times(call: Call) -> list[tuple[str, datetime]]:
         ("Created", call.created_at),
         ("Not before", call.not_before),
         ("Not after", call.not_after),
-        ("Due", call.due_at if call.status == Status.QUEUED else None),
         ("Sent to the provider", call.dialed_at),
         ("Placed", call.placed_at),
         ("Ringing", call.started_at),
@@ -262,7 +275,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
         yield {
             "moment": event.at,
             "title": EVENT_LABELS.get(event.type, event.type.replace("_", " ").capitalize()),
-            "to": to.label if to else "",
+            "to": outcomes.label_of(to, call) if to else "",
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
             "detail": _detail(event),

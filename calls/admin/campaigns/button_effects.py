@@ -29,7 +29,7 @@ def start_effect(obj: Campaign) -> list[str]:
         f"{obj.max_attempts} {tries}, within the rules."
     ]
     if obj.starts_at:
-        found.append(f"It places the first call at {local_time(obj.starts_at)}, or at once if that time has passed.")
+        found.append(f"It places the first call {local_time(obj.starts_at)}, or at once if that time has passed.")
     else:
         found.append("It places the first calls within seconds.")
     found += [hours(obj), cost(obj, entries)]

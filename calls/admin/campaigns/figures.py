@@ -75,7 +75,7 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         "too_many": _recipients(found.recipients) if found.too_many else "",
         "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
         "condition": "" if campaign.starts_at and campaign.starts_at > now else when,
-        "ends": local_time(found.finishes_at, ""),
+        "ends": str(local_time(found.finishes_at, "")),  # within a sentence
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",

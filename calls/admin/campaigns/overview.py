@@ -40,7 +40,7 @@ def head_of(obj: Campaign) -> dict[str, Any]:
         "label": obj.get_status_display(),
         "colour": CAMPAIGN_COLOURS[S(obj.status)],
         "launching": obj.status == S.RUNNING and obj.launched_at is None,
-        "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+        "starts": str(local_time(obj.starts_at, "")) if obj.status == S.SCHEDULED else "",
     }
 
 
@@ -60,7 +60,7 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
         "recipients": counted(row["count"], "recipient") if row["count"] else "",
-        "until": local_time(row["until"], ""),
+        "until": str(local_time(row["until"], "")),
     }
 
 

@@ -196,7 +196,7 @@ class WizardPages(ScopedAdmin):
                 "problems": with_links(obj, problems),
                 "ready": not any(found.severity == "error" for found in problems),
                 "summary": wizard_previews.summary(obj),
-                "start": f"Start at {local_time(obj.starts_at)}" if later else "Start now",
+                "start": f"Start {local_time(obj.starts_at)}" if later else "Start now",
                 "start_url": self.url("step", obj.pk, "start"),
             }
         return {}

@@ -173,8 +173,8 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
         ],
         SCHEDULE: [
             *hours_text(hours),
-            f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you press Start",
-            f"Ends at {local_time(campaign.ends_at)}" if campaign.ends_at else "",
+            f"Starts {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you press Start",
+            f"Ends {local_time(campaign.ends_at)}" if campaign.ends_at else "",
             f"No calls on {', '.join(campaign.holidays)}" if campaign.holidays else "",
             *zone_choices(campaign),
             f"Outside the legal hours: {campaign.legal_override}" if campaign.legal_override else "",

@@ -25,10 +25,12 @@ from calls.models.call import is_overdue
 from campaigns.models import Campaign, RecipientCount
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import reach_of
+from tenants.backoffice.roles import Reach, reach_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 SHOWN = 8
+SWITCHES = 20
 # For those who cannot look after it themselves.
 OPERATORS = "The people who run Trunkline have to look after its dial journal first."
 LOOKED_AT = 100  # campaigns read, from which those to show are picked: running ones first
@@ -63,7 +65,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     rows = calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").order_by()
     counts = list(rows.annotate(n=Count("pk"), late=Count("pk", filter=is_overdue(now))))
     live = {status: n for status, n, _ in counts}
-    stopped = Organization.objects.filter(pk__in=mine, calls_stopped=True).order_by("name")
+    organizations = attention.with_missed(mine, now)
     unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
     runs, journal = _worker_state(now)
@@ -87,13 +89,27 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "unconfirmed": _unconfirmed(mine) if unconfirmed else [],
         "unconfirmed_total": unconfirmed,
         "unconfirmed_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
-        "attention": attention.items_of(mine, unconfirmed, attention.new_alerts(mine), now),
-        "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
+        "attention": attention.items_of(organizations, unconfirmed, attention.new_alerts(mine), now),
+        "stopped": _switches(reach, organizations, stopped=True),
+        "stoppable": _switches(reach, organizations, stopped=False),
         "onboarding": onboarding,
         "figures": onboarding is None or onboarding["has_calls"],  # a new installation has none
         "no_worker": any(live.values()) and not runs,
         "journal": journal if reach.superuser or not journal else OPERATORS,
     }
+
+
+def _switches(reach: Reach, organizations: list[Organization], *, stopped: bool) -> list[dict[str, str]]:
+    """Return the organizations whose calls are stopped, or those that the user may stop, each with its switch."""
+    step, action = ("allow-calls", Action.ALLOW_CALLS) if stopped else ("stop-calls", Action.STOP_CALLS)
+    shown = [row for row in organizations if row.calls_stopped == stopped and (stopped or reach.may(action, row.pk))]
+    return [
+        {
+            "name": row.name,
+            "url": reverse("admin:tenants_organization_step", args=[row.pk, step]) if reach.may(action, row.pk) else "",
+        }
+        for row in shown[:SWITCHES]
+    ]
 
 
 def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def _contacts(request: HttpRequest) -> QuerySet[Contact]:
 
 
 def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the first contacts that the list of contacts finds for the search text."""
+    """Return the first contacts that the list of contacts finds for the text, and the number that the text is."""
     text = str(sent.get("q") or "").strip()
     if len(text) < AT_LEAST:
         return {"q": text, "contacts": [], "searched": False}
@@ -46,7 +46,28 @@ def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
         }
         for row in rows.order_by("-pk")[:FOUND]
     ]
-    return {"q": text, "contacts": contacts, "searched": True, "full": len(contacts) == FOUND}
+    return {
+        "q": text,
+        "contacts": contacts,
+        "number": _number(request, text, kept) if len(contacts) != 1 else None,
+        "searched": True,
+        "full": len(contacts) == FOUND,
+    }
+
+
+def _number(request: HttpRequest, text: str, kept: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the callable number that the text is, with the query that chooses it. None: it is none."""
+    homes = reach_of(request).organizations(Action.LAUNCH_CALL)
+    chosen = homes.filter(assistants__pk=kept["assistant"]).first() if kept.get("assistant", "").isdecimal() else None
+    home = chosen or _only_organization(request)
+    if home is None:
+        return None
+    try:
+        phone = normalise(text, home.default_region, home.callable_countries)
+    except NotCallable:
+        return None
+    query = urlencode({"to_number": phone, **kept})
+    return {"shown": f"{national(phone)} ({country_of(phone)})", "query": query}
 
 
 def chosen(request: HttpRequest, sent: Mapping[str, Any]) -> Contact | None:

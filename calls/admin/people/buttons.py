@@ -157,7 +157,7 @@ CANCEL = Step(
     "Cancel scheduled callback",
     Action.STEER_RECIPIENT,
     lambda obj: [
-        "The contact is not called at the time asked for.",
+        "The contact will not be called at the time asked for.",
         "The campaign continues with this recipient as before.",
     ],
     _cancel,
@@ -248,7 +248,7 @@ RECIPIENT_STEPS = (
         "Skip",
         Action.STEER_RECIPIENT,
         lambda obj: ["This campaign does not call the recipient. Other campaigns may."],
-        _decide(Verdict.SKIP, "{} is not called by this campaign."),
+        _decide(Verdict.SKIP, "{} will not be called by this campaign."),
         offered=lambda obj: obj.held and obj.campaign.status in Campaign.STARTED,
         icon="voice_over_off",
         button="Skip the recipient",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -10,20 +11,23 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from calls.actions import campaigns
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
+from calls.admin.people.contact_columns import columns_of
 from calls.admin.people.notes import NOTE, note_rows
 from calls.admin.people.recipient import call_rows
-from calls.admin.shared import labels
+from calls.admin.shared import outcomes
 from calls.models import Call, CallBack, Status
 from campaigns.admin.contact import ContactAdmin
+from campaigns.admin.do_not_call import source_of
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.phones import country_of, national
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import Whereabouts
 from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
-from tenants.backoffice.local_time import local_minute, time_in
+from tenants.backoffice.local_time import local_time, time_in
 from tenants.policy import Action
 
 SHOWN = 25
@@ -35,6 +39,33 @@ admin.site.unregister(Contact)
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
     steps = (*CONTACT_STEPS, NOTE, ERASE)
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        """Return the columns of the page. The file keeps those of contacts alone, so that it can be read back."""
+        if self.exporting(request):
+            return self.list_display
+        return ("number", "name", "callable", "on_lists", "last_call", "next_call", "zone")
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().prepare_rows(request, rows)
+        if self.exporting(request):
+            return
+        found = columns_of(rows)
+        for row in rows:
+            row.columns = found[row.pk]
+
+    @admin.display(description="lists")
+    def on_lists(self, row: Any) -> str:
+        return str(row.columns.lists_shown)
+
+    @admin.display(description="last call")
+    def last_call(self, row: Any) -> Any:
+        return row.columns.last_shown
+
+    @admin.display(description="next call")
+    def next_call(self, row: Any) -> Any:
+        now = timezone.now()
+        return "-" if row.listed or row.held(now) else format_html("{}", row.columns.next_shown(now))
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         shown = super().panel_context(request, obj)
@@ -82,20 +113,11 @@ def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None) -> l
 
 def _listed(entry: DoNotCall, contact: Contact) -> str:
     """Return which of several numbers is on the do-not-call list, since when, by whom and why."""
-    until = f" until {local_minute(entry.expires_at)}" if entry.expires_at else ""
+    until = f" until {local_time(entry.expires_at)}" if entry.expires_at else ""
     why = f" Reason: {entry.reason.rstrip('.')}." if entry.reason else ""
-    by = SOURCES.get(entry.source, entry.source)
+    by = source_of(entry)
     number = f"{national(entry.phone)}. " if entry.phone and len(contact.numbers) > 1 else ""
-    return f"{number}Since {local_minute(entry.created_at)}{until}, added by {by}.{why}"
-
-
-SOURCES = {
-    "api": "a program",
-    "opt-out": "an opt-out in a call",
-    "erasure": "the erasure of the contact",
-    "staff": "a team member",
-    "import": "an import",
-}
+    return f"{number}Since {local_time(entry.created_at)}{until}, added by {by}.{why}"
 
 
 def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str, Any]]:
@@ -108,7 +130,7 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
         ("External ID", contact.external_id or "-"),
-        ("Created", local_minute(contact.created_at)),
+        ("Created", local_time(contact.created_at)),
         ("Trunkline ID", str(contact.uuid)),
     ]
 
@@ -144,7 +166,7 @@ def _consent(contact: Contact) -> list[tuple[str, str]]:
         return []
     return [
         ("Basis", contact.consent_basis or "-"),
-        ("Given", local_minute(contact.consent_at)),
+        ("Given", local_time(contact.consent_at)),
         ("Evidence", contact.consent_evidence or "-"),
     ]
 
@@ -154,7 +176,7 @@ def _next_call(
 ) -> str:
     """Return in a sentence when the next call to the contact is due, as far as that is known."""
     if open_call := next((call for call in calls if call.is_open), None):
-        return f"A call is under way: {Status(open_call.status).label.lower()}."
+        return f"A call is under way: {outcomes.of_call(open_call).label.lower()}."
     due: list[tuple[datetime, str]] = []
     for call in calls:
         if call.status == Status.QUEUED and call.due_at:
@@ -168,7 +190,7 @@ def _next_call(
         when, what = min(due)
         zone = zone_named(home.zones[0]) if home.zones else None
         there = f" ({time_in(zone, when)} there)" if zone else ""
-        return f"{f'Not before {local_minute(when)}{there}' if when > now else 'Due now'}: {what}."
+        return f"{f'Not before {local_time(when)}{there}' if when > now else 'Due now'}: {what}."
     if waiting:
         return f"Waiting for its turn: {waiting[0].campaign.name}."
     return "No call is due."
@@ -176,23 +198,25 @@ def _next_call(
 
 def _campaign(row: Recipient, *, blocked: bool) -> dict[str, Any]:
     waiting = row.campaign.status == Campaign.Status.RUNNING and row.status in LIVE
-    why = ", ".join(part for part in (labels.reason(row.outcome), labels.reason(row.reason)) if part)
+    found = outcomes.of_recipient(row)
+    done = row.status == Recipient.Status.DONE
+    why = found.meaning if done else outcomes.before(row)
     return {
         "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
         "name": row.campaign.name,
         "campaign": row.campaign.get_status_display(),
-        "label": row.get_status_display(),
-        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
+        "label": found.label,
+        "colour": found.colour,
         "why": why,
         "attempts": row.attempts,
-        "next": local_minute(row.next_attempt_at) if waiting and not blocked else "-",
+        "next": local_time(row.next_attempt_at) if waiting and not blocked else "-",
     }
 
 
 def _callback(row: CallBack) -> dict[str, Any]:
     return {
         "url": reverse("admin:calls_callback_change", args=[row.pk]),
-        "at": local_minute(row.due_at),
+        "at": local_time(row.due_at),
         "label": row.get_status_display(),
         "colour": CALLBACK_COLOURS[str(row.get_status_display())],
         "campaign": row.recipient.campaign.name,

@@ -16,7 +16,7 @@ from calls.models.contact_note import LONGEST
 from campaigns.models import Contact
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.forms import LinesField
-from tenants.backoffice.local_time import local_minute
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
@@ -34,7 +34,7 @@ def note_rows(contact: Contact | None) -> list[dict[str, Any]]:
         {
             "text": row.text,
             "author": row.author,
-            "at": local_minute(row.created_at),
+            "at": local_time(row.created_at),
             "call_url": reverse("admin:calls_call_change", args=[row.call_id]) if row.call_id else "",
         }
         for row in found

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
 from calls.admin.people.counts import having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
@@ -26,7 +26,7 @@ from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
 from campaigns.name_search import named
 from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
-from tenants.backoffice.local_time import local_minute, local_time
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.db.encrypted_fields import UndecryptableSecret
@@ -108,9 +108,9 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def of_campaign(self, row: Recipient) -> str:
         return row.campaign.name
 
-    @display(description="status", label=labels.RECIPIENT_LABELS)
+    @display(description="status", label=outcomes.RECIPIENT_COLOURS)
     def state(self, row: Recipient) -> str:
-        return str(row.get_status_display())
+        return outcomes.of_recipient(row).label
 
     @admin.display(description="status detail")
     def status_detail(self, row: Recipient) -> str:
@@ -195,8 +195,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Contact", contact),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
                 ("Status detail", standing(obj, obj.campaign, timezone.now())),
-                ("Status", obj.get_status_display()),
-                ("Outcome", label_of("outcome", obj.outcome) or "-"),
+                ("Outcome", outcomes.of_recipient(obj).line if obj.status == Recipient.Status.DONE else "-"),
                 ("Attempts", obj.attempts),
                 ("Next call not before", local_time(obj.next_attempt_at)),
                 ("Scheduled callback", callback_link(latest_callback(obj))),
@@ -242,11 +241,9 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
-            "at": local_minute(call.created_at),
-            "badge": labels.badge(call),
-            "detail": labels.duration(call.duration_seconds)
-            if call.duration_seconds
-            else labels.reason(call.ended_reason) or "-",
+            "at": local_time(call.created_at),
+            "badge": outcomes.badge(call),
+            "detail": labels.duration(call.duration_seconds) if call.duration_seconds else outcomes.explanation(call),
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }
         for call in calls

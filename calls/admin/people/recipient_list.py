@@ -15,7 +15,7 @@ from django.utils.text import slugify
 
 from calls.admin.people.counts import DIMENSIONS, Counts, counts_of, having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
-from calls.admin.shared import labels
+from calls.admin.shared import outcomes
 from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
@@ -112,14 +112,15 @@ def _page(
 
 
 def _row(row: Recipient, campaign: Campaign, now: datetime) -> dict[str, Any]:
+    found = outcomes.of_recipient(row)
     return {
         "pk": row.pk,
         "name": row.contact.name,
         "number": called_number(row),
         "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
         "explain_url": reverse("admin:campaigns_recipient_explain", args=[row.pk]),
-        "label": row.get_status_display(),
-        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
+        "label": found.label,
+        "colour": found.colour,
         "standing": standing(row, campaign, now),
         "attempts": row.attempts,
         "next": moment_in(row.next_attempt_at, zone_of(row, campaign.zone_rule), now)

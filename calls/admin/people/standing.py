@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from calls.admin.shared import labels
+from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
-from calls.models import Status
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
 
 S = Recipient.Status
-ENDS = {
-    Status.COMPLETED.value: "Answered",
-    Status.NO_ANSWER.value: "No answer",
-    Status.BUSY.value: "Busy",
-    Status.FAILED.value: "The call failed",
-    Status.CANCELED.value: "Not called again",
-    Status.EXPIRED.value: "Called, but the provider no longer has the outcome",
-    Status.UNKNOWN.value: "Unknown whether the call took place",
-}
-IMPLIED = {*ENDS, "hangup_callee", "hangup_caller", "status_expired", "poll_deadline"}
 
 
 def place(zone: str) -> str:
@@ -48,7 +37,7 @@ def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
     if recipient.status in (S.PENDING, S.WAITING):
         return _waiting(recipient, campaign, now)
     if recipient.status == S.DONE:
-        return _done(recipient)
+        return outcomes.of_recipient(recipient).meaning
     if recipient.status == S.SKIPPED:
         return f"Will not be called: {labels.reason(recipient.reason)}" if recipient.reason else "Will not be called"
     if recipient.held:
@@ -72,13 +61,3 @@ def _waiting(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
     if reason in ("", CheckName.CALLING_HOURS):
         return f"Waiting until {when}"
     return f"Waiting until {when}: {labels.reason(reason)}"
-
-
-def _done(recipient: Recipient) -> str:
-    end = ENDS.get(recipient.outcome, "")
-    if recipient.reason == "voicemail":
-        return "A voicemail answered"
-    if not end:
-        return f"Done: {labels.reason(recipient.reason)}" if recipient.reason else "Done"
-    why = "" if recipient.reason in ("", *IMPLIED) else f": {labels.reason(recipient.reason)}"
-    return f"{end}{why}"

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.db.models import Case, Model, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from campaigns import zone_check
@@ -67,7 +68,7 @@ class AlertAdmin(ReadOnlyAdmin):
         facts: list[tuple[str, Any]] = [("Alert", obj.message), ("Time", local_time(obj.at))]
         facts.append(("About", self._subject(obj)))
         if obj.seen_at:
-            facts.append(("Seen", f"{local_time(obj.seen_at)}, {obj.seen_by}"))
+            facts.append(("Seen", format_html("{}, {}", local_time(obj.seen_at), obj.seen_by)))
         if obj.ended_at:
             facts.append(("Over since", local_time(obj.ended_at)))
         return {"facts": facts}

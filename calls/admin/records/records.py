@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
@@ -34,7 +35,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(ProviderCallback)
 class ProviderCallbackAdmin(RecordAdmin):
-    plural = "Provider events"
+    plural, singular = "Provider events", "Provider event"
     counted_as = ("provider event", "provider events")
     organization_path = "account__organization"
     list_display = ("received", "account", "verified", "state")
@@ -109,7 +110,7 @@ class CallBackAdmin(ReadOnlyAdmin):
                 ("Latest time", local_time(obj.latest_at)),
                 ("Note", obj.note or "-"),
                 ("Call", call),
-                ("Created", f"{local_time(obj.created_at)}, {obj.created_by or '-'}"),
+                ("Created", format_html("{}, {}", local_time(obj.created_at), obj.created_by or "-")),
                 ("Ended", local_time(obj.ended_at)),
             ]
         }

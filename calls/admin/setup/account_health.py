@@ -13,7 +13,7 @@ from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.reports.account_stats import REMEMBERED, Health, health_of
 from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
-from tenants.backoffice.local_time import local_time
+from tenants.backoffice.local_time import local_time, shown_as
 
 Block = ProviderAccount.Block
 NONE_LATELY = f"none in {REMEMBERED.days} days"
@@ -28,7 +28,7 @@ class State:
     detail: str = ""
 
 
-def state_of(account: ProviderAccount, now: datetime) -> State:
+def state_of(account: ProviderAccount, health: Health, now: datetime) -> State:
     if not account.is_active:
         return State("Switched off", "warning", "It places no calls.")
     if account.blocked(now):
@@ -41,7 +41,24 @@ def state_of(account: ProviderAccount, now: datetime) -> State:
             f"{requests} to place a call had no usable answer. After {UNREACHABLE_AFTER} in a row, the account places "
             "no calls until the provider answers a harmless read.",
         )
+    if health.failing(account):
+        share = share_failed(health.ended, health.failed)
+        said = f"{failed_of(health.ended, health.failed, account.failing_percent or 0)} It still places calls."
+        return State(f"{share} failing", "warning", said)
     return State("In service", "success")
+
+
+def share_failed(ended: int, failed: int) -> str:
+    """Return the share of failed calls in whole per cent, never rounded up."""
+    return f"{failed * 100 // ended} %"
+
+
+def failed_of(ended: int, failed: int, threshold: int) -> str:
+    """Return the failures of the last hour as a sentence, with the threshold of the account."""
+    return (
+        f"{failed:,} of the {ended:,} calls that ended in the last hour failed. From {threshold} %, the account counts "
+        "as failing."
+    )
 
 
 def _block(account: ProviderAccount) -> str:
@@ -50,7 +67,7 @@ def _block(account: ProviderAccount) -> str:
 
 def _until(account: ProviderAccount) -> str:
     if account.blocked_code == Block.UNREACHABLE:
-        retried = f" at {local_time(account.blocked_until)}" if account.blocked_until else ""
+        retried = f" {local_time(account.blocked_until)}" if account.blocked_until else ""
         return f"Trunkline retries a harmless read{retried}. When it succeeds, one call is placed before the others."
     if account.blocked_until:
         return f"The block lasts until {local_time(account.blocked_until)}."
@@ -64,7 +81,7 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
     return {
         "name": account.name,
         "url": reverse("admin:providers_provideraccount_change", args=[account.pk]),
-        "state": state_of(account, now),
+        "state": state_of(account, health, now),
         "lines": f"{health.lines:,} of {account.max_open_calls:,}",
         "overdue": health.overdue,
         "unconfirmed": health.unconfirmed,
@@ -73,7 +90,9 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
         "median": seconds(health.median),
         "slow": seconds(health.slow),
         "last_placed": local_time(health.last_placed, NONE_LATELY),
-        "last_placed_ago": ago(health.last_placed, now) if health.last_placed else NONE_LATELY,
+        "last_placed_ago": shown_as(ago(health.last_placed, now), health.last_placed)
+        if health.last_placed
+        else NONE_LATELY,
     }
 
 

@@ -32,7 +32,7 @@ from tenants.policy import Action
 admin.site.unregister([ProviderAccount, Assistant, PhoneNumber])
 
 
-STOPPED = {"Blocked": "danger", "Switched off": "warning"}
+COLOURS = {colour: colour for colour in ("success", "warning", "danger")}
 
 
 def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, Any]) -> str:
@@ -69,9 +69,10 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         for row in rows:
             row.found_health = found[row.pk]
 
-    @display(description="status", label={"In service": "success", "Failing": "warning", **STOPPED})
-    def health(self, row: Any) -> str:
-        return account_health.state_of(row, timezone.now()).label
+    @display(description="status", label=COLOURS)
+    def health(self, row: Any) -> tuple[str, str]:
+        found = account_health.state_of(row, row.found_health, timezone.now())
+        return found.colour, found.label
 
     @admin.display(description="calls under way")
     def lines(self, row: Any) -> str:
@@ -161,6 +162,6 @@ class CallingNumberAdmin(PhoneNumberAdmin):
             "lines": f"{count:,} of {obj.max_open_calls:,}" if obj.max_open_calls is not None else f"{count:,}",
             "today": number_use.used(obj, use),
             "answered": number_use.answered(use),
-            "rests_until": local_time(number_use.rests_until(obj, use, now), ""),
+            "rests_until": str(local_time(number_use.rests_until(obj, use, now), "")),  # within a sentence
             "last": local_time(use.last, f"none in {number_use.DAYS} days"),
         }

@@ -80,6 +80,12 @@ REASONS = {
     "voicemail": "a voicemail answered",
     "no_answer": "nobody answered",
     "busy": "the line was busy",
+    "other": "the provider gave no reason",
+    "failure_unspecified": "the provider gave no reason",
+    "attempts_exhausted": "the provider gave no reason",  # Plum Voice gives it to every failure
+    "provider_error": "the provider reported an error",
+    "queue_timeout": "the call waited at the provider and never rang",
+    "window_closed": "the provider's time for the call ran out",
     "hangup_callee": "the contact hung up",
     "hangup_caller": "the assistant hung up",
     "missing_variables": "variables that the assistant requires are missing",
@@ -215,14 +221,6 @@ def duration(seconds: int | None) -> str:
     if seconds is None:
         return "-"
     return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
-
-
-def badge(call: Call) -> dict[str, Any]:
-    status = Status(call.status)
-    meaning = CALL_MEANINGS[status]
-    if status == Status.UNKNOWN and call.ended_reason == ENDED_BY_STAFF:
-        meaning = "A team member ended the call: the provider reported no end. A later report replaces this outcome."
-    return {"label": status.label, "colour": CALL_COLOURS[status], "meaning": meaning}
 
 
 def bar(parts: Mapping[str, int], labels: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:

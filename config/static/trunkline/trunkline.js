@@ -144,6 +144,20 @@
     if (tab && !tab.hasAttribute("aria-current")) window.location.replace(tab.href);
   });
 
+  // A menu closes when the user clicks elsewhere, and with Escape, which gives the focus back to its button.
+  function closeMenus(inside) {
+    document.querySelectorAll("details.tl-menu[open]").forEach(function (menu) {
+      if (!inside || !menu.contains(inside)) menu.open = false;
+    });
+  }
+  document.addEventListener("click", function (event) { closeMenus(event.target); });
+  document.addEventListener("keydown", function (event) {
+    var menu = event.key === "Escape" && document.activeElement.closest("details.tl-menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
   // A table wider than the page scrolls: make it reachable with the keyboard.
   function makeScrollable() {
     document.querySelectorAll(".tl-scroll").forEach(function (part) {
