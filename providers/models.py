@@ -21,6 +21,7 @@ from providers.urls_allowed import check_base_url
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, hint, is_readable, readable
 from tenants.models import Organization
 from tenants.models.validators import check_timezone
+from tenants.money import Money
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -149,6 +150,16 @@ class ProviderAccount(models.Model):
         if not self.hook_token:
             self.hook_token = secrets.token_urlsafe(32)
         super().save(*args, **kwargs)
+
+    @property
+    def price(self) -> Money | None:
+        """What a minute of a call costs. None: not known."""
+        return Money.known(self.price_per_minute, self.price_per_minute_currency)
+
+    @property
+    def daily_limit(self) -> Money | None:
+        """The daily budget, which is in the currency of the price. None: no limit."""
+        return Money.known(self.daily_budget, self.price_per_minute_currency)
 
     @property
     def adapter_class(self) -> type[Provider]:

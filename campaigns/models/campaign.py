@@ -24,6 +24,7 @@ from providers.urls_allowed import check_callback_url
 from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization, check_timezone
 from tenants.models.validators import check_regions
+from tenants.money import Money
 
 
 def check_holidays(days: object) -> None:
@@ -187,6 +188,11 @@ class Campaign(models.Model):
         """Return what the campaign says about time zones, as the pure `ZoneRule`."""
         trusts = self.contact_zone_rule == self.ContactZoneRule.TRUST_CONTACT
         return ZoneRule(self.zone, trusts, frozenset(self.campaign_zone_countries))
+
+    @property
+    def spending_limit(self) -> Money | None:
+        """The budget. None: no limit."""
+        return Money.known(self.budget, self.budget_currency)
 
     @property
     def editable(self) -> bool:

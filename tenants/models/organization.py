@@ -13,6 +13,7 @@ from tenants.db.encrypted_fields import EncryptedJSONField, readable
 from tenants.dialling_areas import with_areas
 from tenants.models.validators import check_region, check_regions, check_timezone
 from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
+from tenants.money import Money
 
 
 class Tenant(models.Model):
@@ -100,6 +101,11 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def daily_limit(self) -> Money | None:
+        """The daily budget. None: no limit."""
+        return Money.known(self.daily_budget, self.daily_budget_currency)
 
     @property
     def callable_countries(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ RETRIES, BUDGETS, SELECTION, HISTORY = (
     f"calls/gate/{name}.py" for name in ("retry_waits", "budgets", "selection", "history")
 )
 SEARCH, CALL, SPOKEN = "calls/following/reconciling.py", "calls/models/call.py", "campaigns/rules/spoken.py"
+COSTING = "calls/models/costing.py"
 
 RULES, POSSIBLE, EVIDENCE, IDS, OPT_OUT, MONEY, OVERDUE, SEARCHES, CLOCK, TURNS, HELD = (
     f"tests/calls/test_{name}.py::"
@@ -172,7 +173,9 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "Calls of 0.50 count as 0.06 in budgets and reports, although their price is known.",
         (
             Edit(
-                CALL, 'COST = Coalesce("cost_price", "cost_estimate")', 'COST = Coalesce("cost_estimate", "cost_price")'
+                COSTING,
+                'COST = Coalesce("cost_price", "cost_estimate")',
+                'COST = Coalesce("cost_estimate", "cost_price")',
             ),
         ),
         (MONEY + "test_a_price_replaces_the_estimate_whenever_it_comes",),
@@ -194,9 +197,9 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "A free call is shown with our estimate, and reported so to the customer.",
         (
             Edit(
-                CALL,
-                "        return self.cost_estimate if self.cost_price is None else self.cost_price\n",
-                "        return self.cost_price or self.cost_estimate\n",
+                COSTING,
+                "self.cost_estimate if self.cost_price is None else self.cost_price",
+                "self.cost_price or self.cost_estimate",
             ),
         ),
         (MONEY + "test_a_free_call_costs_nothing",),

@@ -20,7 +20,7 @@ from calls.forecast import forecast
 from calls.gate import budgets
 from calls.gate.selection import Choices
 from calls.models import Call, CallBack, CallEvent
-from calls.models.call import COST
+from calls.models.costing import COST
 from calls.outcomes import recording
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
@@ -236,7 +236,7 @@ class Month:
             account=self._account_name[call.account_id],
             number=call.from_number,
             phone=call.to_number,
-            reserved=budgets.reserve_of(call.account),
+            reserved=budgets.reserve_of(call.account).amount,
             asked_for=call.asked_for,
             rate=call.account.price_per_minute,
         )

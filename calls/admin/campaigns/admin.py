@@ -41,7 +41,6 @@ from calls.admin.shared.labels import (
     RECIPIENT_PARTS,
     bar,
     budget,
-    money,
 )
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
@@ -54,6 +53,7 @@ from campaigns.wording import counted
 from tenants import audit_changes
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
+from tenants.money import money_text
 from tenants.policy import Action
 
 S = Campaign.Status
@@ -372,7 +372,7 @@ class CampaignAdmin(WizardPages):
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
             "overdue": sums.overdue_calls,
-            "spent": money(sums.paid, obj.budget_currency),
-            "estimated": money(sums.estimated, obj.budget_currency) if sums.estimated else "",
-            "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
+            "spent": money_text(sums.paid) if sums.paid or counts.attempts else "0",
+            "estimated": money_text(sums.estimated) if sums.estimated else "",
+            "budget": budget(sums.used, limit) if (limit := obj.spending_limit) is not None else None,
         }
