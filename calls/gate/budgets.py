@@ -13,18 +13,20 @@ count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import CharField, Count, IntegerField, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
-from calls.models import OPEN, Call, CallCount
-from calls.models.costing import AMOUNT_FIELD, COST, COUNTED, KNOWN, NOT_PRICED, own_currency
+from calls.models import Call, CallCount
+from calls.models.call import is_overdue
+from calls.models.costing import AMOUNT_FIELD, COST, COUNTED, KNOWN, NOT_PRICED
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants.clock_changes import start_of_day
@@ -34,7 +36,8 @@ from tenants.money import NOTHING, ZERO, Amounts, Money
 ALERT_AT = (50, 80, 100)  # per cent
 # Calls whose cost no report of their provider lowers any more.
 _FINAL = ~NOT_PRICED | Q(cost_reserved=0)
-_CURRENCIES = ("cost_currency", "price_per_minute_currency")
+# Of the reserve: that of the price at the claim. A call that an earlier version claimed has only its account's.
+_OF_RESERVE = Coalesce(NullIf("price_per_minute_currency", Value("")), "account__price_per_minute_currency")
 
 
 def reserve_of(account: ProviderAccount) -> Money:
@@ -77,14 +80,14 @@ NO_SPENDING = Spending()
 
 def spending_of(calls: QuerySet[Call], group: str) -> dict[Any, Spending]:
     """Return the spending of calls by the value of a column, in one query."""
-    rows = calls.order_by().values_list(group, *_CURRENCIES)
+    rows = calls.order_by().annotate(own=_OF_RESERVE).values_list(group, "cost_currency", "own")
     sums: Iterable[Any] = rows.annotate(
         known=Sum(COST), aside=Sum("cost_reserved"), counted=Sum(COUNTED), final=Sum(COST, filter=_FINAL)
     )
     used: defaultdict[Any, list[Money]] = defaultdict(list)
     paid: defaultdict[Any, list[Money | None]] = defaultdict(list)
-    for key, currency, of_price, known, aside, counted, final in sums:
-        used[key] += _used(currency, own_currency(of_price, currency), known, aside, counted)
+    for key, currency, own, known, aside, counted, final in sums:
+        used[key] += _used(currency, own, known, aside, counted)
         paid[key].append(Money.known(final, currency))
     return {key: Spending(Amounts.of(moneys), Amounts.of(paid[key])) for key, moneys in used.items()}
 
@@ -108,15 +111,7 @@ def _used(
 
 def spent_on(campaign: Campaign) -> Amounts:
     """Return what a campaign has spent and set aside so far. Its budget counts what is in its own currency."""
-    return spent_on_each([campaign.pk])[campaign.pk]
-
-
-def spent_on_each(campaigns: Sequence[int]) -> dict[int, Amounts]:
-    """Return `spent_on` of several campaigns by internal key, in two queries."""
-    if not campaigns:
-        return {}
-    (paid, _), reserved = _paid_of(campaigns), _reserved_of(campaigns)
-    return {pk: Amounts.of((*paid[pk], *reserved[pk])) for pk in campaigns}
+    return sums_of([campaign.pk])[campaign.pk].used
 
 
 @dataclass(frozen=True)
@@ -135,48 +130,48 @@ class Sums:
 
 
 def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
-    """Return the sums by the campaign's internal key, in three queries.
+    """Return the sums by the campaign's internal key, in one query.
 
-    They read counts that triggers keep, or the few calls that are in flight, so they stay fast with millions of calls.
+    It reads counts that triggers keep, or the few calls that are in flight, so it stays fast with millions of calls.
     """
     keys = list(campaigns)
-    (paid, estimated), reserved = _paid_of(keys), _reserved_of(keys)
-    calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
-    counted = calls.filter(status__in=OPEN).values(n=Count("*"))
-    late = Call.objects.overdue(timezone.now()).filter(campaign=OuterRef("pk"))
-    overdue = late.order_by().values("campaign").values(n=Count("*"))
-    rows = Campaign.objects.filter(pk__in=keys).order_by().values_list("pk", Subquery(counted), Subquery(overdue))
+    if not keys:
+        return {}
+    paid, estimated, reserved = (defaultdict[int, list[Money]](list) for _ in range(3))
+    counts: dict[int, tuple[int, int]] = {}
+    for pk, currency, own, costed, priced, guessed, aside, beyond, opened, overdue in _rows_of(keys):
+        if opened:
+            counts[pk] = opened, overdue
+        if costed:
+            paid[pk].append(Money(priced + guessed, currency))
+            estimated[pk] += [Money(guessed, currency)] if guessed else []
+        if aside:
+            reserved[pk].append(Money(beyond if own == currency else aside, own))
     return {
-        pk: Sums(Amounts.of(paid[pk]), Amounts.of(estimated[pk]), Amounts.of(reserved[pk]), n or 0, m or 0)
-        for pk, n, m in rows
+        pk: Sums(Amounts.of(paid[pk]), Amounts.of(estimated[pk]), Amounts.of(reserved[pk]), *counts.get(pk, (0, 0)))
+        for pk in keys
     }
 
 
-_ByCampaign = Mapping[int, list[Money]]
-
-
-def _paid_of(campaigns: Sequence[int]) -> tuple[_ByCampaign, _ByCampaign]:
-    """Return what the calls of campaigns cost, and the estimates in it, by campaign."""
-    paid, estimated = defaultdict[int, list[Money]](list), defaultdict[int, list[Money]](list)
+def _rows_of(campaigns: Sequence[int]) -> Iterable[Any]:
+    """Return rows of what calls cost by currency, of what is set aside by currencies, and of how many are open."""
+    text = Value("", output_field=CharField())
+    nothing, none = Value(ZERO, output_field=AMOUNT_FIELD), Value(0, output_field=IntegerField())
+    no_reserve, no_count = {"aside": nothing, "beyond": nothing}, {"opened": none, "overdue": none}
+    no_cost = {"costs": none, "prices": nothing, "estimates": nothing}
     kept = CallCount.objects.filter(campaign__in=campaigns).order_by().values_list("campaign", "currency")
-    sums: Iterable[Any] = kept.annotate(Sum("costed"), Sum("priced"), Sum("estimated"))
-    for campaign, currency, costed, priced, guessed in sums:
-        if costed:
-            paid[campaign].append(Money(priced + guessed, currency))
-            estimated[campaign] += [Money(guessed, currency)] if guessed else []
-    return paid, estimated
-
-
-def _reserved_of(campaigns: Sequence[int]) -> _ByCampaign:
-    """Return what is set aside for calls of campaigns beyond what they cost, by campaign."""
-    found = defaultdict[int, list[Money]](list)
-    calls = Call.objects.filter(campaign__in=campaigns, cost_reserved__gt=0).order_by()
-    rows = calls.values_list("campaign", *_CURRENCIES)
-    sums: Iterable[Any] = rows.annotate(Sum("cost_reserved"), beyond=Sum(COUNTED - KNOWN, output_field=AMOUNT_FIELD))
-    for campaign, currency, of_price, aside, beyond in sums:
-        own = own_currency(of_price, currency)
-        found[campaign].append(Money(beyond if own == currency else aside, own))
-    return found
+    costs = {"costs": Sum("costed"), "prices": Sum("priced"), "estimates": Sum("estimated")}
+    calls = Call.objects.filter(campaign__in=campaigns).order_by()
+    aside = {"aside": Sum("cost_reserved"), "beyond": Sum(COUNTED - KNOWN, output_field=AMOUNT_FIELD)}
+    reserving = calls.filter(cost_reserved__gt=0).annotate(own=_OF_RESERVE)
+    late = Count("pk", filter=is_overdue(timezone.now()))
+    return kept.annotate(own=text, **costs, **no_reserve, **no_count).union(
+        reserving.values_list("campaign", "cost_currency", "own").annotate(**no_cost, **aside, **no_count),
+        calls.open()
+        .values_list("campaign")
+        .annotate(currency=text, own=text, **no_cost, **no_reserve, opened=Count("*"), overdue=late),
+        all=True,
+    )
 
 
 def paid_for(campaign: Campaign) -> Money:

@@ -211,8 +211,8 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
 def _spent(campaigns: Iterable[Campaign]) -> dict[int, Money]:
     """Return what is spent and set aside of the budgets of campaigns, by the campaign's internal key."""
     limits = {campaign.pk: limit for campaign in campaigns if (limit := campaign.spending_limit) is not None}
-    spent = budgets.spent_on_each(list(limits))
-    return {pk: spent[pk].within(limit.currency) for pk, limit in limits.items()}
+    sums = budgets.sums_of(limits)
+    return {pk: sums[pk].used.within(limit.currency) for pk, limit in limits.items()}
 
 
 def _daily_budgets(accounts: Accounts, now: datetime) -> dict[int, tuple[DailyBudget, ...]]:

@@ -92,7 +92,7 @@ class Check(enum.Enum):
     SAME_CALL = "another ID or another number means another call"
     TIME = "between our dial and our reading, give or take 60 s; in order with the others"
     DURATION = "fits the times and our clock, if need be as milliseconds; 0 of an unsettled call is not said yet"
-    PRICE = "0 or more, in a known currency; 0 of an unsettled call is not said yet"
+    PRICE = "0 or more; 0 of an unsettled call is not said yet"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from calls.gate.budgets import Sums
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient, RecipientCount
 from tenants.api.fields import money, moneys, utc_text
+from tenants.money import NOTHING
 
 OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
 
@@ -31,12 +32,14 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
 
 def _of_calls(campaign: Campaign, sums: Sums) -> dict[str, Any]:
     """Return what is open and spent. `spent` has room for one currency: the budget's, else the only one there is."""
-    only = sums.paid.only() if campaign.budget is None else None
+    limit, only = campaign.spending_limit, sums.paid.only()
+    currency = only.currency if only is not None and limit is None else campaign.budget_currency
     return {
         "open_calls": sums.open_calls,
         "overdue_calls": sums.overdue_calls,
-        "spent": money(sums.paid.within(only.currency if only else campaign.budget_currency)),
+        "spent": money(sums.paid.within(currency)),
         "spent_by_currency": moneys(sums.paid),
+        "budget_not_counted": moneys(NOTHING if limit is None else sums.used.beyond(limit.currency)),
     }
 
 
@@ -50,6 +53,7 @@ def _empty(campaign: Campaign) -> dict[str, Any]:
         "overdue_calls": 0,
         "spent": None,
         "spent_by_currency": [],
+        "budget_not_counted": [],
         "started_at": utc_text(campaign.started_at),
         "estimated_finish": None,
         "idle_reasons": idle_reasons(campaign),

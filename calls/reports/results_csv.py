@@ -91,7 +91,9 @@ def _costs_of(recipients: Sequence[Any]) -> dict[int, list[Cost]]:
     known = Call.objects.annotate(cost_known=COST).filter(recipient__in=recipients, cost_known__isnull=False)
     sums: Any = known.order_by("cost_currency").values_list("recipient", "cost_currency")
     found: defaultdict[int, list[Cost]] = defaultdict(list)
-    for pk, currency, paid, guessed in sums.annotate(Sum("cost_known"), Sum("cost_estimate", filter=NOT_PRICED)):
+    for pk, currency, paid, guessed in sums.annotate(
+        paid=Sum("cost_known"), guessed=Sum("cost_estimate", filter=NOT_PRICED)
+    ):
         found[pk].append((Money(paid, currency), Money.known(guessed, currency)))
     return found
 

@@ -83,6 +83,7 @@ def a_call(recipient: Recipient, status: str, **fields: Any) -> Call:
         "terminal_at": now,
         "next_read_at": now,
         "cost_currency": campaign.budget_currency,
+        "price_per_minute_currency": campaign.budget_currency,
     }
     return Call.objects.create(
         organization=campaign.organization,

@@ -194,7 +194,7 @@ def test_a_duration_that_comes_later_changes_the_estimate(organization: Organiza
     line.account.save()
     assert money(read(call, unpriced())) == ("0.05", None, "0.05"), "the price of the end holds while nothing is new"
     call = read(call, ended(duration_seconds=12))
-    assert money(call) == ("0.04", None, "0.04") and call.cost_reserved == 0
+    assert money(call) == ("0.02", None, "0.02") and call.cost_reserved == 0, "at the price of its claim"
 
 
 def test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer(
@@ -359,7 +359,7 @@ def test_a_campaign_pauses_itself_for_prices_and_not_for_estimates(organization:
     read(call, ended(price=usd("0.75"), duration_seconds=540))
     assert budget_watch.pause_if_spent(made)
     made.refresh_from_db()
-    assert made.status_reason == "The budget is spent: 0.75 of 1.00 USD."
+    assert made.status_reason == "The budget is spent: 0.75 USD of 1.00 USD."
 
 
 def test_a_customer_learns_the_final_price(organization: Organization) -> None:

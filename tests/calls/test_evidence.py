@@ -174,7 +174,7 @@ def test_a_price_after_the_end_is_kept(number: PhoneNumber) -> None:
     assert call.cost_price == Decimal("0.50")
     call = record(call, replace(END, price=support.usd("0.60")))
     assert call.cost_price == Decimal("0.60")
-    assert "from 0.50 to 0.60 USD" in details(call, "conflict")[0]
+    assert "from 0.50 USD to 0.60 USD" in details(call, "conflict")[0]
 
 
 @pytest.mark.parametrize("moved", ["", "withdrawn", "called again"])

@@ -26,6 +26,7 @@ from campaigns import launching
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
+from tenants.money import Money
 from tests.simulation import deeds, world
 from tests.simulation.engine import Steps
 from tests.simulation.journal import Journal, Left
@@ -294,7 +295,7 @@ def told(pk: int, dial: Dial, *, settled: bool) -> Reading:
     zero = manner.zero_first and not settled
     fields: dict[str, Any] = dict(manner.machine) if dial.machine else {}
     if settled:
-        fields |= {"price": manner.price, "currency": "USD" if manner.price is not None else ""}
+        fields |= {"price": Money.known(manner.price, "USD")}
         fields |= manner.opt_out or {}
     elif zero:
         fields |= {"price": Decimal(0), "currency": "USD", "billed_duration_seconds": 0}
