@@ -18,6 +18,7 @@ from providers.adapters import registry, words
 from providers.adapters.base import AccountConfig, CallState, Provider
 from providers.adapters.errors import Misconfigured
 from providers.urls_allowed import check_base_url
+from tenants.db.currency_field import CurrencyField
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, hint, is_readable, readable
 from tenants.models import Organization
 from tenants.models.validators import check_timezone
@@ -97,7 +98,7 @@ class ProviderAccount(models.Model):
         null=True, blank=True, default=5, help_text="More unconfirmed calls than this block the provider account."
     )
     price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
-    price_per_minute_currency = models.CharField(max_length=3, default="USD")
+    price_per_minute_currency = CurrencyField()
     reserved_minutes = models.DecimalField(
         max_digits=6,
         decimal_places=2,

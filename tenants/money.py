@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 ZERO = Decimal(0)
+CODE = "[A-Z]{3}"  # of a currency
 NOT_REPORTED = "Not reported"
 SEPARATOR = " · "
 # Decimals of the currencies that do not have two: ISO 4217, list one, as published on 2025-05-12 (amendment 179).

@@ -14,12 +14,12 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.api.access import Access
 from tenants.clock_changes import in_range
-from tenants.money import Amounts, Money
+from tenants.money import CODE, Amounts, Money
 from tenants.texts import BREAK, NotText, one_line, several_lines
 
 MAX_WHOLE = 2_147_483_647  # the largest value of PostgreSQL's integer column
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
-CURRENCY = re.compile(r"[A-Z]{3}")
+CURRENCY = re.compile(CODE)
 
 
 class UtcDateTimeField(serializers.DateTimeField):

@@ -563,7 +563,7 @@ def _assert_storable(found: Any) -> None:
 
     It has no NUL, no lone surrogate and no infinite number; times, texts and numbers are within limits.
     """
-    for name, value in dataclasses.asdict(found).items():
+    for name, value in ((each.name, getattr(found, each.name)) for each in dataclasses.fields(found)):
         if isinstance(value, str):
             assert not re.search("[\x00\ud800-\udfff]", value), name
             assert len(value) <= 20_000, name
