@@ -37,7 +37,9 @@ ALERT_AT = (50, 80, 100)  # per cent
 # Calls whose cost no report of their provider lowers any more.
 _FINAL = ~NOT_PRICED | Q(cost_reserved=0)
 # Of the reserve: that of the price at the claim. A call that an earlier version claimed has only its account's.
-_OF_RESERVE = Coalesce(NullIf("price_per_minute_currency", Value("")), "account__price_per_minute_currency")
+_OF_RESERVE = Coalesce(
+    NullIf("price_per_minute_currency", Value("")), "account__price_per_minute_currency", output_field=CharField()
+)
 
 
 def reserve_of(account: ProviderAccount) -> Money:
