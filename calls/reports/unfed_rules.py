@@ -87,12 +87,12 @@ def budget_fault(account: ProviderAccount) -> str:
     """Return why budgets count the account's ended calls as free; empty if they do not."""
     adapter, price = account.adapter, account.price
     if adapter.gives_cost:
-        if price is None or not adapter.cost_currency or adapter.cost_currency == price.currency:
+        if price is None or not adapter.currency_of_costs or adapter.currency_of_costs == price.currency:
             return ""
         return (
             f"Budgets do not bound the calls of '{account.name}': {adapter.name} reports costs in "
-            f"{adapter.cost_currency}, and a budget in {price.currency} does not count them. Enter the price on the "
-            f"provider account in {adapter.cost_currency}."
+            f"{adapter.currency_of_costs}, and a budget in {price.currency} does not count them. Enter the price on the "
+            f"provider account in {adapter.currency_of_costs}."
         )
     if not adapter.gives_duration:
         return (

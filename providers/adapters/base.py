@@ -209,7 +209,7 @@ class Provider(ABC):
     merged_outcomes: ClassVar[Mapping[str, CallState]] = MappingProxyType({})
     gives_duration: ClassVar[bool] = True
     gives_cost: ClassVar[bool] = False
-    cost_currency: ClassVar[str] = ""  # of all costs that it reports; "": not known
+    currency_of_costs: ClassVar[str] = ""  # of all costs that it reports; "": not known
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
     option_names: ClassVar[tuple[str, ...]] = ()

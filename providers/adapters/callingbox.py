@@ -55,7 +55,7 @@ class CallingBox(HttpProvider):
     # A voicemail is `answered_by: machine`, which the guide "How it works" (undated) names and the schema of 2026-04
     # does not.
     gives_cost = True
-    cost_currency = CURRENCY
+    currency_of_costs = CURRENCY
     required_credentials = ("api_key",)
     optional_credentials = ("webhook_secret", "endpoint_secret")
     option_names = ("generation",)

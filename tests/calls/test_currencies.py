@@ -66,8 +66,9 @@ class Scene:
         contact = Contact.objects.get(phone=NUMBERS[recipient])
         row, _ = Recipient.objects.get_or_create(campaign=self.campaign, contact=contact)
         Recipient.objects.filter(pk=row.pk).update(status="calling")
+        asked = {"attempt": attempt, "asked_for": attempt > 1}  # who was reached is called on request alone
         call = support.single(
-            number, contact.phone, campaign=self.campaign, recipient=row, attempt=attempt, priority=Call.PRIORITY_BULK
+            number, contact.phone, campaign=self.campaign, recipient=row, priority=Call.PRIORITY_BULK, **asked
         )
         [claim] = placing.claim(number.account_id)
         placing.record(claim, Reading(CallState.DIALING, provider_call_id=f"p{call.pk}"))
@@ -204,11 +205,24 @@ def test_a_budget_counts_its_own_currency_and_names_the_others(
     campaign = Campaign.objects.get()
     named = [each.message for each in preflight.problems(campaign) if each.code == "budget_not_counted"]
     assert len(named) == 3 and all("in other currencies" in text for text in named)
-    foreseen = forecasting.warnings(forecasting.forecast(campaign, timezone.now()))
-    assert [each.code for each in foreseen] == ["budget_not_counted"]
     budget_watch.watch(timezone.now())
     alert = Alert.objects.get(key__startswith=f"budget.50:campaign:{campaign.uuid}")
     assert f"0.50 EUR of 0.80 EUR. {sentence}" in alert.message
+
+
+def test_a_forecast_tells_each_currency(scene: Scene, client_for: Any, callers: Organization) -> None:
+    """Seven recipients for three assistants, of which two are priced in euros and dollars, and one in yen."""
+    api: ApiClient = client_for(callers)
+    Campaign.objects.update(budget=Decimal("0.01"), budget_currency="EUR")
+    found = forecasting.forecast(Campaign.objects.get(), timezone.now())
+    assert [each.currency for each in found.cost_high] == ["EUR", "JPY", "USD"]
+    assert found.cost_high.within("EUR") == euros("0.01"), "the budget allows no more"
+    problems = {each.code: each.message for each in forecasting.warnings(found)}
+    assert set(problems) == {"budget", "budget_not_counted"}
+    assert "JPY" in problems["budget_not_counted"] and "EUR" not in problems["budget_not_counted"]
+    answer = api.get(f"/api/v1/campaigns/{Campaign.objects.get().uuid}/preflight/").json()
+    assert answer["estimated_cost"] is None, "three currencies have no sum"
+    assert set(told(answer["estimated_cost_by_currency"])) == {"EUR", "JPY", "USD"}
 
 
 def test_a_budget_stops_calls_that_it_cannot_count(scene: Scene) -> None:
