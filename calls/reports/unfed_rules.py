@@ -91,8 +91,8 @@ def budget_fault(account: ProviderAccount) -> str:
             return ""
         return (
             f"Budgets do not bound the calls of '{account.name}': {adapter.name} reports costs in "
-            f"{adapter.currency_of_costs}, and a budget in {price.currency} does not count them. Enter the price on the "
-            f"provider account in {adapter.currency_of_costs}."
+            f"{adapter.currency_of_costs}, and a budget in {price.currency} does not count them. Enter the price on "
+            f"the provider account in {adapter.currency_of_costs}."
         )
     if not adapter.gives_duration:
         return (
