@@ -376,7 +376,7 @@ def warnings(found: Forecast) -> list[Problem]:
             Problem(CheckName.BUDGET, "warning", "The budget will probably be spent before all recipients are called.")
         )
     if found.not_counted:
-        message = f"The campaign will probably cost more than its budget shows: {not_counted(found.not_counted)}"
+        message = f"The budget does not count all estimated costs: {not_counted(found.not_counted)}"
         problems.append(Problem("budget_not_counted", "warning", message))
     return problems
 
