@@ -127,7 +127,7 @@ def test_a_campaign_with_nothing_left_pauses_itself_and_says_why(line: PhoneNumb
     budget_watch.watch(timezone.now())
     made.refresh_from_db()
     assert made.status == Campaign.Status.PAUSED
-    assert made.status_reason == "The budget is spent: 0.50 of 0.70 USD."
+    assert made.status_reason == "The budget is spent: 0.50 USD of 0.70 USD."
     assert Alert.objects.filter(key__startswith="budget.spent:", message__contains=made.status_reason).count() == 1
 
 
