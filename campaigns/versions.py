@@ -70,7 +70,7 @@ def rules_of(campaign: Campaign) -> dict[str, Any]:
             }
             for rule in fresh.retry_rules.order_by("pk")
         ],
-        "budget": money(fresh.budget, fresh.budget_currency),
+        "budget": money(fresh.spending_limit),
         "starts_at": utc_text(fresh.starts_at),
         "ends_at": utc_text(fresh.ends_at),
     }

@@ -17,6 +17,7 @@ from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedFie
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet, retrieving
+from tenants.money import Money
 from tenants.policy import Action
 
 SLOWEST = Decimal("0.001")  # the minimum rate; a rate of zero would switch the account off, which `is_active` does
@@ -32,7 +33,7 @@ class PriceMoneyField(MoneyField):
     """Money in the currency of the account's price. That currency is also the default."""
 
     def get_attribute(self, instance: ProviderAccount) -> Any:
-        return money(getattr(instance, self.column), instance.price_per_minute_currency)
+        return money(Money.known(getattr(instance, self.column), instance.price_per_minute_currency))
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         found = super().to_internal_value(data)

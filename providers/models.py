@@ -18,9 +18,11 @@ from providers.adapters import registry, words
 from providers.adapters.base import AccountConfig, CallState, Provider
 from providers.adapters.errors import Misconfigured
 from providers.urls_allowed import check_base_url
+from tenants.db.currency_field import CurrencyField
 from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret, hint, is_readable, readable
 from tenants.models import Organization
 from tenants.models.validators import check_timezone
+from tenants.money import Money
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -105,7 +107,7 @@ class ProviderAccount(models.Model):
         "the account is failing. Empty: never.",
     )
     price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
-    price_per_minute_currency = models.CharField(max_length=3, default="USD")
+    price_per_minute_currency = CurrencyField()
     reserved_minutes = models.DecimalField(
         max_digits=6,
         decimal_places=2,
@@ -158,6 +160,16 @@ class ProviderAccount(models.Model):
         if not self.hook_token:
             self.hook_token = secrets.token_urlsafe(32)
         super().save(*args, **kwargs)
+
+    @property
+    def price(self) -> Money | None:
+        """What a minute of a call costs. None: not known."""
+        return Money.known(self.price_per_minute, self.price_per_minute_currency)
+
+    @property
+    def daily_limit(self) -> Money | None:
+        """The daily budget, which is in the currency of the price. None: no limit."""
+        return Money.known(self.daily_budget, self.price_per_minute_currency)
 
     @property
     def adapter_class(self) -> type[Provider]:

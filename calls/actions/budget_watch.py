@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from calls.gate.budgets import ALERT_AT, ZERO, paid_for, reserve_of, spent_on, spent_today, spent_today_through
+from calls.gate.budgets import (
+    ALERT_AT,
+    paid_for,
+    percent_of,
+    reserve_of,
+    spending_today,
+    spending_today_through,
+    spent_on,
+)
 from calls.webhooks import outbox
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants import alerts, audit_log
 from tenants.models import Organization
+from tenants.money import ZERO, Amounts, Money, money_text, not_counted
 
 
 def _today(organization: Organization, now: datetime) -> str:
@@ -30,57 +38,63 @@ class Budget:
     key: str
     name: str  # what the alert calls it: the campaign, or the account and the day
     organization: Organization
-    limit: Decimal
-    used: Decimal
-    currency: str
+    limit: Money
+    spent: Amounts  # in all currencies
+
+    @property
+    def used(self) -> Money:
+        return self.spent.within(self.limit.currency)
 
     @property
     def percent(self) -> int:
-        return int(self.used * 100 / self.limit) if self.limit > 0 else 100
+        return percent_of(self.used, self.limit)
 
 
 def watch(now: datetime) -> None:
     """Alert at 50, 80 and 100 % of each budget; pause campaigns whose budget does not allow another call."""
-    for campaign in _campaigns_with_budget():
-        used, limit = spent_on(campaign), campaign.budget or ZERO
-        key, name = f"campaign:{campaign.uuid}", f"'{campaign.name}'"
-        budget = Budget(key, name, campaign.organization, limit, used, campaign.budget_currency)
+    for campaign, budget in _campaign_budgets():
         _alert(budget, str(campaign.uuid))
-        if _is_spent(used, _cheapest_reserve(campaign), limit):
+        if _is_spent(budget.used, _cheapest_reserve(campaign, budget.limit), budget.limit):
             pause_if_spent(campaign)
     for budget in _daily_budgets(now):
         _alert(budget, "")
 
 
-def _campaigns_with_budget() -> QuerySet[Campaign]:
+def _campaign_budgets() -> Iterator[tuple[Campaign, Budget]]:
     running = Campaign.objects.filter(status=Campaign.Status.RUNNING, budget__isnull=False)
-    return running.select_related("organization", "assistant__account")
+    for campaign in running.select_related("organization", "assistant__account"):
+        if (limit := campaign.spending_limit) is not None:
+            key, name = f"campaign:{campaign.uuid}", f"'{campaign.name}'"
+            yield campaign, Budget(key, name, campaign.organization, limit, spent_on(campaign))
 
 
 def _daily_budgets(now: datetime) -> Iterator[Budget]:
     busy = Organization.objects.filter(campaigns__status=Campaign.Status.RUNNING).distinct()
     for organization in busy.filter(daily_budget__isnull=False):
-        day = _today(organization, now)
-        limit, currency = organization.daily_budget or ZERO, organization.daily_budget_currency
-        used = spent_today(organization, now)
-        yield Budget(f"organization:{organization.uuid}:{day}", f"{day}", organization, limit, used, currency)
+        day, spent = _today(organization, now), spending_today(organization, now).used
+        if (limit := organization.daily_limit) is not None:
+            yield Budget(f"organization:{organization.uuid}:{day}", day, organization, limit, spent)
     accounts = ProviderAccount.objects.filter(organization__in=busy, daily_budget__isnull=False, is_active=True)
     for account in accounts.select_related("organization"):
-        day = _today(account.organization, now)
-        limit, currency = account.daily_budget or ZERO, account.price_per_minute_currency
-        used = spent_today_through(account, now)
-        name = f"'{account.name}' for {day}"
-        yield Budget(f"account:{account.uuid}:{day}", name, account.organization, limit, used, currency)
+        day, spent = _today(account.organization, now), spending_today_through(account, now).used
+        if (limit := account.daily_limit) is not None:
+            name = f"'{account.name}' for {day}"
+            yield Budget(f"account:{account.uuid}:{day}", name, account.organization, limit, spent)
 
 
 def _alert(budget: Budget, subject: str) -> None:
     """Alert for each percentage that is reached. `alerts` stores one alert for each key, so each comes once."""
     for percent in ALERT_AT:
         if budget.percent >= percent:
-            key = f"budget.{percent}:{budget.key}:{budget.limit.normalize()}"
-            amounts = f"{budget.used:.2f} of {budget.limit:.2f} {budget.currency}"
+            key = f"budget.{percent}:{budget.key}:{_key_of(budget.limit)}"
+            amounts = f"{money_text(budget.used)} of {money_text(budget.limit)}"
             message = f"{percent} % of the budget of {budget.name} is spent or reserved: {amounts}."
-            alerts.tell(budget.organization, key, message, subject)
+            others = not_counted(budget.spent.beyond(budget.limit.currency))
+            alerts.tell(budget.organization, key, f"{message} {others}".strip(), subject)
+
+
+def _key_of(limit: Money) -> str:
+    return f"{limit.amount.normalize()} {limit.currency}"
 
 
 def pause_if_spent(campaign: Campaign) -> bool:
@@ -93,12 +107,12 @@ def pause_if_spent(campaign: Campaign) -> bool:
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(no_key=True, of=("self",)).filter(pk=campaign.pk)
         fresh = locked.filter(status=Campaign.Status.RUNNING).first()
-        if fresh is None or fresh.budget is None:
+        if fresh is None or (limit := fresh.spending_limit) is None:
             return False
         paid = paid_for(fresh)
-        if not _is_spent(paid, _cheapest_reserve(fresh), fresh.budget):
+        if not _is_spent(paid, _cheapest_reserve(fresh, limit), limit):
             return False
-        reason = f"The budget is spent: {paid:.2f} of {fresh.budget:.2f} {fresh.budget_currency}."
+        reason = f"The budget is spent: {money_text(paid)} of {money_text(limit)}."
         running = Campaign.objects.filter(pk=fresh.pk, status=Campaign.Status.RUNNING)
         outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=reason)
         audit_log.record(
@@ -109,18 +123,20 @@ def pause_if_spent(campaign: Campaign) -> bool:
             detail={"reason": reason},
         )
         key, message = (
-            f"budget.spent:{fresh.uuid}:{fresh.budget.normalize()}",
+            f"budget.spent:{fresh.uuid}:{_key_of(limit)}",
             f"'{fresh.name}' paused itself. {reason}",
         )
         alerts.tell(fresh.organization, key, message, str(fresh.uuid))
         return True
 
 
-def _is_spent(paid: Decimal, reserve: Decimal, budget: Decimal) -> bool:
+def _is_spent(paid: Money, reserve: Money, budget: Money) -> bool:
     return paid + reserve > budget or (not reserve and paid >= budget)
 
 
-def _cheapest_reserve(campaign: Campaign) -> Decimal:
+def _cheapest_reserve(campaign: Campaign, budget: Money) -> Money:
+    """Return the least that a call of the campaign sets aside of its budget."""
     used_by = Q(assistants__campaigns=campaign) | Q(assistants__variants__campaign=campaign)
-    reserves = [reserve_of(account) for account in ProviderAccount.objects.filter(used_by).distinct()]
-    return min(reserves, default=ZERO)
+    accounts = ProviderAccount.objects.filter(used_by).distinct()
+    reserves = [reserve_of(account).counted_in(budget.currency) for account in accounts]
+    return min(reserves, default=Money(ZERO, budget.currency))

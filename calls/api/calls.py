@@ -116,7 +116,6 @@ class CallViewSet(ReadViewSet[Call]):
     shown_of_others = (
         *(f"{name}__uuid" for name in RELATED),
         "account__provider",
-        "account__price_per_minute_currency",
         "account__longest_call_minutes",
     )
     serializer_class = CallSerializer

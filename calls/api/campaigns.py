@@ -34,6 +34,7 @@ from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import (
     WordField,
     money,
+    moneys,
     utc_text,
 )
 from tenants.api.permissions import crud
@@ -181,8 +182,10 @@ class CampaignViewSet(CrudViewSet[Campaign]):
             ],
             "per_hour": [{"at": utc_text(at), "calls": calls} for at, calls in seen.per_hour],
             "estimated_start": utc_text(seen.starts_at),
-            "estimated_cost": money(seen.cost_high, seen.currency),
-            "estimated_cost_low": money(seen.cost_low, seen.currency),
+            "estimated_cost": money(seen.cost_high.only()),
+            "estimated_cost_low": money(seen.cost_low.only()),
+            "estimated_cost_by_currency": moneys(seen.cost_high),
+            "estimated_cost_low_by_currency": moneys(seen.cost_low),
             "estimated_finish": utc_text(seen.finishes_at),
         }
         return Response(answer)

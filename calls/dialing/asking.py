@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from calls.dialing.dequeueing import follow_number, take_back
 from calls.dialing.intents import Judged
 from calls.dialing.loading import weightless
 from calls.gate import facts as fact_sheet
 from calls.gate import pacing
-from calls.gate.decision import Facts, decide
+from calls.gate.decision import Facts, decide, with_more
 from calls.gate.selection import Choices, why_another_way
 from calls.models import Call
 from calls.outcomes import staff_decisions
+from tenants.money import Amounts
 
 # Calls that one claim ends, replaces or takes back. Each takes several statements, and the account is locked meanwhile.
 ENDED_AT_MOST = 50
@@ -40,8 +39,8 @@ class Asking:
         self._choices: dict[int, Choices] = {}  # by campaign, for calls by stand-ins
         self._lines: Counter[int] = Counter()
         self._in_campaign: Counter[int | None] = Counter()
-        self._reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
-        self._in_this_batch = Decimal(0)  # the batch is of one account, and so of one organization
+        self._reserved: defaultdict[int | None, Amounts] = defaultdict(Amounts)
+        self._in_this_batch = Amounts()  # the batch is of one account, and so of one organization
         self._paced: dict[int | None, datetime | None] = {}
         for call in calls:
             self._ask(call)
@@ -75,11 +74,8 @@ class Asking:
         return found.but(
             number_open=found.number_open + lines,
             campaign_open=found.campaign_open + self._in_campaign[call.campaign_id],
-            spent=found.spent + self._reserved[call.campaign_id],
-            daily_budgets=tuple(
-                replace(daily_budget, used=daily_budget.used + self._in_this_batch)
-                for daily_budget in found.daily_budgets
-            ),
+            spent=None if found.spent is None else with_more(found.spent, self._reserved[call.campaign_id]),
+            daily_budgets=tuple(each.with_more(self._in_this_batch) for each in found.daily_budgets),
             campaign_next_at=self._paced.get(call.campaign_id, found.campaign_next_at),
             number_in_a_day=found.number_in_a_day + lines,
             number_last_at=self._now if lines else found.number_last_at,
@@ -89,8 +85,9 @@ class Asking:
         self._batch.history.open.add(call)
         self._lines[call.phone_number_id] += 1
         self._in_campaign[call.campaign_id] += 1
-        self._reserved[call.campaign_id] += facts.reserve
-        self._in_this_batch += facts.reserve
+        if facts.reserve:
+            self._reserved[call.campaign_id] += [facts.reserve]
+            self._in_this_batch += [facts.reserve]
         if call.campaign and pacing.applies_to(call):
             self._paced[call.campaign_id] = pacing.next_moment(call.campaign, facts.campaign_next_at, self._now)
 

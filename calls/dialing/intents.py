@@ -21,7 +21,7 @@ from tenants.db.bulk_updates import append_rows, update_rows
 LEASE = timedelta(seconds=CLUSTER_TIMING.lease)
 INTENT = (
     *("status", "status_reason", "lease_until", "dialed_at", "placing_attempts"),
-    *("decision", "cost_reserved", "campaign_version"),
+    *("decision", "cost_reserved", "price_per_minute", "price_per_minute_currency", "campaign_version"),
 )
 Judged = tuple[Call, Decision]
 
@@ -37,7 +37,7 @@ def commit(allowed: Sequence[Judged], now: datetime) -> list[Call]:
         call.lease_until, call.dialed_at = now + LEASE, now
         call.placing_attempts += 1
         call.decision = decision.as_json(now)
-        call.cost_reserved = budgets.reserve_of(call.account)
+        budgets.set_aside(call)
         call.campaign_version = call.campaign.version if call.campaign else None
     written, refused = _write([call for call, _ in allowed])
     committed = [call for call, _ in allowed if call.pk in written]

@@ -87,15 +87,17 @@ def _of_money(
     organization: Organization, shares: Sequence[tuple[Choice, float]], billed: timedelta, begin: datetime
 ) -> Iterator[DailyLimit]:
     minutes, shared, reserves = billed / timedelta(minutes=1), 0.0, [0.0]
+    whole = organization.daily_limit
     for choice, share in shares:
         account = choice.account
-        cost, reserve = float(account.price_per_minute or 0) * minutes * share, float(budgets.reserve_of(account))
-        if account.price_per_minute_currency == organization.daily_budget_currency:
+        price, reserve = account.price, budgets.reserve_of(account)
+        cost = float(price.amount if price else 0) * minutes * share
+        if whole is not None and whole.currency == reserve.currency:
             shared += cost
-            reserves.append(reserve)
-        if account.daily_budget is not None and cost:
-            used = float(budgets.spent_today_through(account, begin))
-            yield Daily(organization, float(account.daily_budget), cost, reserve, used)
-    if organization.daily_budget is not None and shared:
-        used = float(budgets.spent_today(organization, begin))
-        yield Daily(organization, float(organization.daily_budget), shared, max(reserves), used)
+            reserves.append(float(reserve.amount))
+        if (own := account.daily_limit) is not None and cost:
+            used = budgets.spending_today_through(account, begin).used.within(own.currency)
+            yield Daily(organization, float(own.amount), cost, float(reserve.amount), float(used.amount))
+    if whole is not None and shared:
+        used = budgets.spending_today(organization, begin).used.within(whole.currency)
+        yield Daily(organization, float(whole.amount), shared, max(reserves), float(used.amount))

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from itertools import islice
 from statistics import median_high
 from typing import Any
@@ -38,6 +37,7 @@ from campaigns import list_sizes
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.rules.spoken import MISSING, REASON, Rule, Spoken
 from campaigns.wording import recipients as counted
+from tenants.money import NOTHING, Amounts, Money, not_counted
 
 AT_ONCE = 5_000  # recipients read and judged at a time
 AT_MOST = 200_000  # recipients that one request may forecast
@@ -59,9 +59,9 @@ class Forecast:
     finishes_at: datetime | None = None
     calls: int = 0
     per_hour: tuple[tuple[datetime, int], ...] = ()  # calls by hour, UTC
-    cost_low: Decimal | None = None  # as expected
-    cost_high: Decimal | None = None  # at most
-    currency: str = ""
+    cost_low: Amounts = NOTHING  # as expected; empty: unknown
+    cost_high: Amounts = NOTHING  # at most
+    not_counted: Amounts = NOTHING  # of the expected cost, what the campaign's budget does not count
     budget_runs_out: bool = False
     placeholders: PlaceholderNotices = field(default_factory=lambda: PlaceholderNotices(Rule.HOLD))
     too_many: bool = False
@@ -80,18 +80,14 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
         return Forecast(recipients)
     prefetch([campaign], "windows", "retry_rules")
     begin = max(now, campaign.starts_at or now)
-    spent = budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
-    judged = _judge(campaign, choices, begin, spent)
+    purse = Purse.of(campaign)
+    judged = _judge(campaign, choices, begin, purse)
     shares = [(choice.account.adapter, share) for choice, share in choices.shares()]
     endings = as_reported(endings_of(campaign.organization_id, now), shares)
     simulation = Simulation(campaign, choices, endings, begin, with_number=further.shares(campaign, recipients))
     untouched = deepcopy(simulation.daily_limits)
     simulation.run(judged.waiting, judged.calling)
     low, high = simulation.cost()
-    left = None if campaign.budget is None else max(campaign.budget - spent, Decimal(0))
-    short = left is not None and low is not None and low > left
-    if left is not None and low is not None and high is not None:
-        low, high = min(low, left), min(high, left)
     return Forecast(
         recipients=recipients,
         callable_now=judged.callable_now,
@@ -104,10 +100,10 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
         finishes_at=_end(simulation, untouched, judged),
         calls=simulation.calls,
         per_hour=tuple(sorted(simulation.per_hour.items())),
-        cost_low=low,
-        cost_high=high,
-        currency=choices.usable[0].account.price_per_minute_currency,
-        budget_runs_out=short,
+        cost_low=purse.pays(low),
+        cost_high=purse.pays(high),
+        not_counted=purse.not_counted(low),
+        budget_runs_out=purse.runs_out(low),
         placeholders=judged.placeholders,
     )
 
@@ -225,8 +221,42 @@ class Judged:
             self.never_open[closed_place(facts.country, facts.zones, told, facts.hours, begin)] += 1
 
 
-def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal) -> Judged:
-    as_running, budget = copy(campaign), campaign.budget
+@dataclass(frozen=True)
+class Purse:
+    """A campaign's budget and what is spent and set aside. The budget pays in its own currency alone."""
+
+    limit: Money | None
+    spent: Amounts = NOTHING
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> Purse:
+        limit = campaign.spending_limit
+        return cls(limit, NOTHING if limit is None else budgets.spent_on(campaign))
+
+    @property
+    def used(self) -> Money | None:
+        return None if self.limit is None else self.spent.within(self.limit.currency)
+
+    @property
+    def left(self) -> Money | None:
+        return None if self.limit is None or self.used is None else (self.limit - self.used).at_least_nothing()
+
+    def pays(self, costs: Amounts) -> Amounts:
+        """Return the costs as far as the budget allows them."""
+        left = self.left
+        if left is None:
+            return costs
+        return Amounts.of(min(cost, left) if cost.currency == left.currency else cost for cost in costs)
+
+    def runs_out(self, costs: Amounts) -> bool:
+        return self.left is not None and costs.within(self.left.currency) > self.left
+
+    def not_counted(self, costs: Amounts) -> Amounts:
+        return NOTHING if self.limit is None else costs.beyond(self.limit.currency)
+
+
+def _judge(campaign: Campaign, choices: Choices, begin: datetime, purse: Purse) -> Judged:
+    as_running = copy(campaign)
     as_running.status, as_running.budget = Campaign.Status.RUNNING, None
     found = Judged(PlaceholderNotices(Rule(campaign.placeholder_values)))
     decisions: dict[Facts, Decision] = {}
@@ -240,7 +270,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 continue
             decision = decisions.get(facts)
             if decision is None:
-                decision = decisions[facts] = decide(replace(facts, budget=budget, spent=spent), begin)
+                decision = decisions[facts] = decide(replace(facts, budget=purse.limit, spent=purse.used), begin)
             if decision.verdict == "skip":
                 found.skipped[decision.reason] += 1
                 if decision.reason == CheckName.NO_OPEN_WINDOW:
@@ -345,6 +375,9 @@ def warnings(found: Forecast) -> list[Problem]:
         problems.append(
             Problem(CheckName.BUDGET, "warning", "The budget will probably be spent before all recipients are called.")
         )
+    if found.not_counted:
+        message = f"The budget does not count all estimated costs: {not_counted(found.not_counted)}"
+        problems.append(Problem("budget_not_counted", "warning", message))
     return problems
 
 

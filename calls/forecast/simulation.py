@@ -24,6 +24,7 @@ from calls.models import Status
 from campaigns.models import Campaign
 from campaigns.models.campaign import min_gap_of, retry_rule
 from campaigns.rules import retries
+from tenants.money import NOTHING, Amounts, rounded
 
 HORIZON = timedelta(days=400)
 PATIENCE = 100  # deferrals in a row after which a recipient counts as never called
@@ -296,7 +297,7 @@ class Simulation:
             last_dialed_at=None,
             dialed_in_a_day=(),
             dialed_in_30_days=(),
-            reserve=Decimal(0),
+            reserve=None,
             budget=None,
             daily_budgets=(),
             number_open=0,
@@ -329,32 +330,27 @@ class Simulation:
         if self._waiting.get(key, (None, -1))[1] == turn:
             del self._waiting[key]
 
-    def cost(self) -> tuple[Decimal | None, Decimal | None]:
-        """Return the expected cost and the highest cost. None: an account has no price.
+    def cost(self) -> tuple[Amounts, Amounts]:
+        """Return the expected cost and the highest cost, by currency. Empty: an account has no price.
 
         At the highest cost every call is answered. It lasts as long as money is set aside for, or as long as the
         organization's answered calls if that is longer.
         """
         shares = self.choices.shares()
         if any(choice.account.price_per_minute is None for choice, _ in shares):
-            return None, None
-        price = sum((_price(choice) * Decimal(share) for choice, share in shares), Decimal(0))
+            return NOTHING, NOTHING
+        prices = Amounts.of(price * Decimal(share) for choice, share in shares if (price := choice.account.price))
         longest = max(ending.billed for ending in self.endings) / timedelta(minutes=1)
         reserved = max(choice.account.reserved_minutes for choice, _ in shares)
         minutes = max(reserved, Decimal(str(round(longest, 4))))
-        low = price * Decimal(str(round(self.paid / timedelta(minutes=1), 4)))
-        high = max(low, price * minutes * self.calls)
-        cent = Decimal("0.01")
-        return low.quantize(cent), high.quantize(cent)
+        paid = Decimal(str(round(self.paid / timedelta(minutes=1), 4)))
+        low = Amounts.of(rounded(price * paid) for price in prices)
+        return low, Amounts.of(rounded(price * max(paid, minutes * self.calls)) for price in prices)
 
 
 def _dials_of(facts: Facts) -> tuple[datetime, ...]:
     known = facts.dialed_in_30_days or facts.dialed_in_a_day
     return known or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
-
-
-def _price(choice: Choice) -> Decimal:
-    return choice.account.price_per_minute or Decimal(0)
 
 
 def _calls_per_second(campaign: Campaign, choices: Choices, endings: Sequence[Ending]) -> float:

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from calls.gate.checks import CheckName
 from campaigns.rules.windows import Hours, closed_zone, is_open, local_text, next_opening
+from tenants.money import Money
 
 Verdict = Literal["allow", "defer", "skip"]
 # How long a call is put off when the end of a wait is unknown.
@@ -24,6 +24,11 @@ SHORTEST = timedelta(seconds=1)
 SHORTEST_OF_PACED = timedelta(milliseconds=50)
 
 
+def with_more(used: Money, reserves: Iterable[Money]) -> Money:
+    """Return what is used of a budget after more was set aside, as far as that is in its currency."""
+    return sum((reserve.counted_in(used.currency) for reserve in reserves), used)
+
+
 @dataclass(frozen=True)
 class DailyBudget:
     """A budget for one day, which ends at `renews_at`.
@@ -32,17 +37,21 @@ class DailyBudget:
     """
 
     check: CheckName
-    limit: Decimal
-    used: Decimal
+    limit: Money
+    used: Money
     renews_at: datetime
-    paid: Decimal
+    paid: Money
 
-    def has_room_at(self, reserve: Decimal, now: datetime) -> datetime:
-        """Return when a call with this reserve may be asked about again.
+    def with_more(self, reserves: Iterable[Money]) -> DailyBudget:
+        """Return the budget after more was set aside, as far as it is in its currency."""
+        return replace(self, used=with_more(self.used, reserves))
+
+    def has_room_at(self, reserves: Sequence[Money], now: datetime) -> datetime:
+        """Return when a call with these reserves may be asked about again.
 
         That is the next day when the money is spent. It is soon when open calls may give back what is set aside.
         """
-        return self.renews_at if self.paid + reserve > self.limit else min(self.renews_at, now + LATER)
+        return self.renews_at if with_more(self.paid, reserves) > self.limit else min(self.renews_at, now + LATER)
 
 
 @dataclass(frozen=True)
@@ -75,9 +84,9 @@ class Facts:
     other_number_listed: bool = False  # of the contact, or of another who has the number of a single call
     retry_at: datetime | None = None  # the retry rule of the last outcome allows no call before
     callback_until: datetime | None = None  # another campaign promised to call the contact; the promise ends by then
-    spent: Decimal = Decimal(0)
-    reserve: Decimal = Decimal(0)
-    budget: Decimal | None = None
+    budget: Money | None = None  # the campaign's
+    spent: Money | None = None  # on the campaign, in the budget's currency
+    reserve: Money | None = None  # of this call, in the currency of its price
     number_open: int = 0
     number_max_open: int | None = None
     campaign_open: int = 0
@@ -317,11 +326,15 @@ def _contact(facts: Facts, now: datetime) -> Iterator[Check]:
 
 
 def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
-    if facts.budget is not None and facts.spent + facts.reserve > facts.budget:
-        yield _defer(CheckName.BUDGET, now + LATER)
+    reserves = [facts.reserve] if facts.reserve else []
+    if facts.budget is not None and facts.spent is not None:
+        if any(reserve.currency != facts.budget.currency for reserve in reserves):
+            yield Check(CheckName.BUDGET, "defer", _other_currency(facts.budget, reserves[0]), now + LATER)
+        elif with_more(facts.spent, reserves) > facts.budget:
+            yield _defer(CheckName.BUDGET, now + LATER)
     for daily_budget in facts.daily_budgets:
-        if daily_budget.used + facts.reserve > daily_budget.limit:
-            yield _defer(daily_budget.check, daily_budget.has_room_at(facts.reserve, now))
+        if daily_budget.with_more(reserves).used > daily_budget.limit:
+            yield _defer(daily_budget.check, daily_budget.has_room_at(reserves, now))
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
         yield _defer(CheckName.CALLER_NUMBER_CAPACITY, now + SOON)
     if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:
@@ -334,6 +347,13 @@ def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
         yield _defer(CheckName.CAMPAIGN_CAPACITY, now + SOON)
     if facts.campaign_next_at and facts.campaign_next_at > now:
         yield _defer(CheckName.PACE, facts.campaign_next_at)
+
+
+def _other_currency(budget: Money, reserve: Money) -> str:
+    return (
+        f"The campaign's budget is in {budget.currency} and cannot count calls that are priced in {reserve.currency}. "
+        "Use one currency."
+    )
 
 
 CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from django.db.models import Count, Max, Min
 
@@ -28,6 +27,7 @@ from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import Hours
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
+from tenants.money import Money
 
 A_DAY = timedelta(days=1)
 Accounts = Mapping[int, tuple[ProviderAccount, Organization]]  # by internal key
@@ -75,7 +75,7 @@ def read(
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
         open_from_number=_lines_by("phone_number_id", limited_numbers, now),
         open_in_campaign=_lines_by("campaign_id", limited_campaigns, now),
-        spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
+        spent=_spent(campaigns.values()),
         daily_budgets=_daily_budgets(accounts, now),
         retries=retry_waits.load(calls),
         use=use_of(numbers, now),
@@ -94,7 +94,7 @@ class Batch:
     campaign_hours: Mapping[int | None, Hours]
     open_from_number: Mapping[int | None, int]
     open_in_campaign: Mapping[int | None, int]
-    spent: Mapping[int | None, Decimal]
+    spent: Mapping[int, Money]  # on campaigns with a budget
     daily_budgets: Mapping[int, tuple[DailyBudget, ...]]
     retries: Mapping[int, retry_waits.Retry]  # of recipients that were called before, by internal key
     use: Mapping[int, NumberUse]
@@ -139,9 +139,9 @@ class Batch:
             min_gap=min_gap,
             dialed_in_a_day=within_a_day(dials, now),
             max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
-            spent=self.spent.get(call.campaign_id, Decimal(0)),
+            spent=self.spent.get(call.campaign_id or 0),
             reserve=budgets.reserve_of(account),
-            budget=campaign.budget if campaign else None,
+            budget=campaign.spending_limit if campaign else None,
             number_open=self.open_from_number[call.phone_number_id],
             number_max_open=number.max_open_calls,
             campaign_open=self.open_in_campaign[call.campaign_id],
@@ -208,6 +208,13 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
     return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
 
 
+def _spent(campaigns: Iterable[Campaign]) -> dict[int, Money]:
+    """Return what is spent and set aside of the budgets of campaigns, by the campaign's internal key."""
+    limits = {campaign.pk: limit for campaign in campaigns if (limit := campaign.spending_limit) is not None}
+    sums = budgets.sums_of(limits)
+    return {pk: sums[pk].used.within(limit.currency) for pk, limit in limits.items()}
+
+
 def _daily_budgets(accounts: Accounts, now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
     """Return the daily budgets that pay for each account's calls, by the account's internal key."""
     today: dict[int, DailyBudget] = {}
@@ -215,20 +222,22 @@ def _daily_budgets(accounts: Accounts, now: datetime) -> dict[int, tuple[DailyBu
     for account_id, (account, organization) in accounts.items():
         daily_budgets = []
         tomorrow = budgets.day_of(organization, now)[1]
-        if organization.daily_budget is not None and (
-            organization.daily_budget_currency == account.price_per_minute_currency
-        ):
+        limit, own_limit = organization.daily_limit, account.daily_limit
+        if limit is not None and limit.currency == account.price_per_minute_currency:
             if organization.pk not in today:
-                used, paid = budgets.spent_and_paid_today(organization, now)
-                today[organization.pk] = DailyBudget(
-                    CheckName.ORGANIZATION_BUDGET, organization.daily_budget, used, tomorrow, paid
-                )
+                spending = budgets.spending_today(organization, now)
+                today[organization.pk] = _daily_budget(CheckName.ORGANIZATION_BUDGET, limit, spending, tomorrow)
             daily_budgets.append(today[organization.pk])
-        if account.daily_budget is not None:
-            used, paid = budgets.spent_and_paid_today_through(account, now)
-            daily_budgets.append(DailyBudget(CheckName.ACCOUNT_BUDGET, account.daily_budget, used, tomorrow, paid))
+        if own_limit is not None:
+            spending = budgets.spending_today_through(account, now)
+            daily_budgets.append(_daily_budget(CheckName.ACCOUNT_BUDGET, own_limit, spending, tomorrow))
         found[account_id] = tuple(daily_budgets)
     return found
+
+
+def _daily_budget(check: CheckName, limit: Money, spending: budgets.Spending, tomorrow: datetime) -> DailyBudget:
+    used, paid = (amounts.within(limit.currency) for amounts in (spending.used, spending.paid))
+    return DailyBudget(check, limit, used, tomorrow, paid)
 
 
 def hours_of(call: Candidate, campaign_hours: Hours | None) -> tuple[Hours, ...]:

@@ -135,7 +135,8 @@ def _claim(call: Call, intent: Intent, status: Status) -> None:
     call.status, call.status_reason = status, ""
     call.placing_attempts, call.dialed_at = intent.fence, intent.at
     if status == Status.PLACING:
-        call.lease_until, call.cost_reserved = now, budgets.reserve_of(call.account)
+        call.lease_until = now
+        budgets.set_aside(call)
     else:
         call.lease_until, call.terminal_at, call.ended_reason = None, now, ENDED_REASON
         call.cost_reserved, call.next_read_at = Decimal(0), None

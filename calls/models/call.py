@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Lower, NullIf
+from django.db.models.functions import Lower, NullIf
 from django.utils.timezone import now as utc_now
 
+from calls.models.costing import Costed
 from calls.models.polling import Polled
 from calls.models.statuses import (
     FOLLOWED,
@@ -37,11 +37,6 @@ def new_token() -> str:
 def new_reference() -> str:
     """Return the reference that goes to the provider. It is no secret, because a voice could read it out."""
     return secrets.token_hex(8)
-
-
-# What counts as a call's cost in a query: the provider's price, else our estimate. `Call.cost` is the same in Python.
-COST = Coalesce("cost_price", "cost_estimate")
-NOT_PRICED = Q(cost_price__isnull=True)
 
 
 ID_IN_LOWER_CASE = NullIf(Lower("provider_call_id"), models.Value(""))
@@ -105,7 +100,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(status__in=sought, polling__next_read_at__lte=now, provider_call_id="")
 
 
-class Call(Polled):
+class Call(Costed, Polled):
     """One dial attempt. The order is frozen at creation; after the claim, `outcomes` alone writes the rest."""
 
     PRIORITY_BULK = 0
@@ -174,11 +169,6 @@ class Call(Polled):
     result_status = models.CharField(max_length=16, blank=True)
     # What the provider said and is not believed, newest last: [{"field", "said", "why"}].
     doubts = models.JSONField(default=list, blank=True)
-    # Set aside at the claim. Kept until the call has ended and its price is known or not awaited any more.
-    cost_reserved = models.DecimalField(max_digits=14, decimal_places=6, default=0)
-    cost_price = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # the provider's
-    cost_estimate = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # ours, at the end
-    cost_currency = models.CharField(max_length=3, default="USD")
     terminal_at = models.DateTimeField(null=True, blank=True)  # when the end was stored, by our clock
 
     settle_until = models.DateTimeField(null=True, blank=True)  # until then an ended call is read for its result
@@ -311,15 +301,6 @@ class Call(Polled):
     @property
     def is_voicemail(self) -> bool:
         return answered_by_voicemail(self.answered_by, self.ended_reason)
-
-    @property
-    def cost(self) -> Decimal | None:
-        """What the call costs, as far as known: the provider's price, else our estimate."""
-        return self.cost_estimate if self.cost_price is None else self.cost_price
-
-    @property
-    def cost_is_estimate(self) -> bool:
-        return self.cost_price is None and self.cost_estimate is not None
 
     def as_order(self) -> CallOrder:
         """Return the order for the provider. Needs `assistant`, `phone_number` and `account` loaded."""

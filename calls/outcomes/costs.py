@@ -18,13 +18,15 @@ SMALLEST = Decimal("0.000001")  # the smallest amount that is stored
 def estimate(call: Call) -> None:
     """Estimate the cost of a call that has just ended, or whose duration has come later.
 
-    The price per minute is the account's at this moment. None: the account has no price, or nothing says how long the
+    The price per minute is the account's at the claim. None: the account had no price, or nothing says how long the
     call lasted.
     """
-    price, seconds = call.account.price_per_minute, seconds_to_pay(call)
+    if not call.price_per_minute_currency:  # it was never claimed, or by a version that did not store the price
+        call.fix_price(call.account.price_per_minute, call.account.price_per_minute_currency)
+    price, seconds = call.price_per_minute, seconds_to_pay(call)
     call.cost_estimate = None if price is None or seconds is None else (price * seconds / 60).quantize(SMALLEST)
     if call.cost_price is None and price is not None:
-        call.cost_currency = call.account.price_per_minute_currency
+        call.cost_currency = call.price_per_minute_currency
 
 
 def seconds_to_pay(call: Call) -> Decimal | None:
@@ -73,10 +75,11 @@ def price_is_awaited(call: Call) -> bool:
 
 def take_final(call: Call, reading: Reading) -> None:
     """Release the reserve if an end gives the price that counts, and says that it does not change any more."""
-    if reading.state.is_terminal and reading.has_final_amounts and None is not call.cost_price == reading.price:
+    if reading.state.is_terminal and reading.has_final_amounts and None is not call.price == reading.price:
         call.cost_reserved = Decimal(0)
 
 
 def reopen(call: Call) -> None:
     """Set money aside again for a call that was given up and turns out to be under way."""
-    call.cost_estimate, call.cost_reserved = None, budgets.reserve_of(call.account)
+    call.cost_estimate = None
+    budgets.set_aside_again(call)

@@ -11,7 +11,6 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, CallEvent, Status, storable
@@ -19,6 +18,7 @@ from calls.models.statuses import ENDED_BY_STAFF
 from calls.outcomes.plausibility import CLOCKS, ROUNDING, Believed, believed, is_another_number
 from providers.adapters.base import CallState, Reading, Remark
 from providers.adapters.call_ids import same_call
+from tenants.money import Money, exact
 
 STATUS_OF: Mapping[CallState, Status] = {
     CallState.QUEUED: Status.PLACED,
@@ -92,7 +92,7 @@ class Check(enum.Enum):
     SAME_CALL = "another ID or another number means another call"
     TIME = "between our dial and our reading, give or take 60 s; in order with the others"
     DURATION = "fits the times and our clock, if need be as milliseconds; 0 of an unsettled call is not said yet"
-    PRICE = "0 or more, in a known currency; 0 of an unsettled call is not said yet"
+    PRICE = "0 or more; 0 of an unsettled call is not said yet"
 
 
 @dataclass(frozen=True)
@@ -304,18 +304,15 @@ class _Folding:
             self._set(rule, value)
 
     def _settled(self, rule: Rule, value: Any) -> None:
-        old = self.call.cost_price
+        old = Money.known(self.call.cost_price, self.call.cost_currency)
         if old == value:
             return
         provisional = self.settling or not self.ended
         replaces = self.reading.has_final_amounts and (self.source in FRESH or provisional)
         if old is None or replaces:
-            currency = self.reading.currency.upper() or self.call.cost_currency
-            self.changes |= {"cost_price": value, "cost_currency": currency}
+            self.changes |= {"cost_price": value.amount, "cost_currency": value.currency}
             if old is not None:
-                self.conflicts.append(
-                    f"The provider changed the price from {_short(old)} to {_short(value)} {currency}."
-                )
+                self.conflicts.append(f"The provider changed the price from {_short(old)} to {_short(value)}.")
         else:
             self._conflict(rule, old, value)
 
@@ -366,11 +363,5 @@ def name_of(field: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = _amount(value) if isinstance(value, Decimal) else storable(str(value))
+    text = exact(value) if isinstance(value, Money) else storable(str(value))
     return text if len(text) <= 200 else f"{text[:200]}…"
-
-
-def _amount(value: Decimal) -> str:
-    """Return an amount with two decimal places, or as many more as it needs."""
-    short = value.quantize(Decimal("0.01"))
-    return f"{short if short == value else value.normalize():f}"

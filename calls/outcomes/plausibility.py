@@ -15,6 +15,7 @@ from typing import Any
 
 from calls.models import TERMINAL, UNRESOLVED
 from providers.adapters.base import Reading, Remark
+from tenants.money import Money
 
 CLOCKS = timedelta(seconds=60)  # how far a provider's clock may differ from ours
 ROUNDING = timedelta(seconds=2)  # a provider rounds times and durations to whole seconds
@@ -143,12 +144,10 @@ def _check_price(reading: Reading, found: Believed) -> None:
     price = reading.price
     if price is None:
         return
-    if not price.is_finite() or not 0 <= price < LARGEST_PRICE:
-        found.doubt("price", price, "No call costs that.")
-    elif not re.fullmatch("([A-Za-z]{3})?", reading.currency):
-        found.doubt("price", f"{price} {reading.currency}", "Its currency is not known.")
+    if 0 <= price.amount < LARGEST_PRICE:
+        found.values["cost_price"] = Money(price.amount.quantize(MICRO, ROUND_HALF_UP), price.currency)
     else:
-        found.values["cost_price"] = price.quantize(MICRO, ROUND_HALF_UP)
+        found.doubt("price", f"{price.amount} {price.currency}", "No call costs that.")
 
 
 def is_another_number(said: str, number: str) -> bool:

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from calls.gate import fair_share, pacing, rate_limits
 from calls.gate.capacity import AHEAD, Load, lines_left, moments, room_of, room_of_campaign, room_of_numbers
 from calls.gate.checks import CheckName
-from calls.gate.decision import Check, Facts, decide
+from calls.gate.decision import Check, Facts, decide, with_more
 from calls.gate.facts import Batch
 from calls.gate.selection import Choice, Choices, Selection
 from calls.gate.turns import Contest, contest_of, due_of, with_due_recipients
@@ -92,6 +92,7 @@ def _after(ahead: list[Call], call: Call, facts: Facts, now: datetime) -> Facts:
     in_campaign = sum(each.campaign_id == call.campaign_id for each in ahead)
     same = any(each.to_number == call.to_number or each.contact_id == call.contact_id for each in ahead)
     paced = in_campaign and pacing.applies_to(call)
+    reserves = [facts.reserve] if facts.reserve else []
     return replace(
         facts,
         open_call=facts.open_call or same,
@@ -100,10 +101,8 @@ def _after(ahead: list[Call], call: Call, facts: Facts, now: datetime) -> Facts:
         number_last_at=now if from_number else facts.number_last_at,
         campaign_open=facts.campaign_open + in_campaign,
         campaign_next_at=now + AHEAD if paced else facts.campaign_next_at,
-        spent=facts.spent + facts.reserve * in_campaign,
-        daily_budgets=tuple(
-            replace(budget, used=budget.used + facts.reserve * len(ahead)) for budget in facts.daily_budgets
-        ),
+        spent=None if facts.spent is None else with_more(facts.spent, reserves * in_campaign),
+        daily_budgets=tuple(budget.with_more(reserves * len(ahead)) for budget in facts.daily_budgets),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 from django.utils import timezone
 
+from calls.gate import budgets
 from calls.gate.checks import CheckName
 from calls.gate.selection import weighted_assistants
 from calls.reports import unfed_rules
@@ -14,6 +17,7 @@ from calls.reports.problem import Problem
 from campaigns.models import Campaign, ContactImport, ContactListMember
 from campaigns.rules import variables
 from providers.models import Assistant, ProviderAccount
+from tenants.money import Amounts, Money, not_counted
 
 IMPORTING = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
@@ -100,20 +104,41 @@ def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[
 
 
 def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[Problem]:
-    """Return what keeps a budget from being exact: it has one currency, and reserves need a price per minute."""
-    found = []
-    if campaign.budget is not None:
+    """Return what keeps budgets from being exact: each has one currency, and reserves need a price per minute."""
+    found = [*_not_counted(campaign, accounts)]
+    limit = campaign.spending_limit
+    if limit is not None:
         for account in accounts:
-            if account.price_per_minute is None:
+            if account.price is None:
                 message = unfed_rules.budget_fault(account) or (
                     f"'{account.name}' has no price per minute. Nothing is set aside for its calls, so open calls "
                     "can cost more than the budget has left."
                 )
                 found.append(Problem("budget_without_price", "warning", message))
-            elif account.price_per_minute_currency != campaign.budget_currency:
+            elif account.price.currency != limit.currency:
                 message = (
-                    f"The budget is in {campaign.budget_currency}, but '{account.name}' is priced in "
-                    f"{account.price_per_minute_currency}. Use one currency."
+                    f"The budget is in {limit.currency}, but '{account.name}' is priced in {account.price.currency}. "
+                    "Use one currency."
                 )
                 found.append(Problem("budget_currency", "error", message))
     return found
+
+
+def _not_counted(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> Iterator[Problem]:
+    """Yield what is spent and set aside in other currencies than those of the budgets that bound the campaign."""
+    now, home = timezone.now(), campaign.organization
+    limits: list[tuple[str, Money | None, Callable[[], Amounts]]] = [
+        ("The campaign's budget", campaign.spending_limit, partial(budgets.spent_on, campaign)),
+        ("The daily budget", home.daily_limit, lambda: budgets.spending_today(home, now).used),
+        *(
+            (f"The daily budget of '{each.name}'", each.daily_limit, partial(_spent_through, each, now))
+            for each in accounts
+        ),
+    ]
+    for name, limit, spent in limits:
+        if limit is not None and (others := spent().beyond(limit.currency)):
+            yield Problem("budget_not_counted", "warning", f"{name} is in {limit.currency}: {not_counted(others)}")
+
+
+def _spent_through(account: ProviderAccount, now: datetime) -> Amounts:
+    return budgets.spending_today_through(account, now).used

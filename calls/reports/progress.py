@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from calls.gate import budgets
+from calls.gate.budgets import Sums
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient, RecipientCount
-from tenants.api.fields import money, utc_text
+from tenants.api.fields import money, moneys, utc_text
+from tenants.money import NOTHING
 
 OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
 
@@ -23,11 +24,23 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
         progress["attempts"] += row["calls"]
         if row["outcome"] in OUTCOMES and row["status"] == Recipient.Status.DONE:
             progress["outcomes"][row["outcome"]] += row["n"]
-    currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
-    for pk, sums in budgets.sums_of(found).items():
-        counts = {"open_calls": sums.open_calls, "overdue_calls": sums.overdue_calls}
-        found[pk] |= {**counts, "spent": money(sums.paid, currencies[pk])}
+    sums_of = budgets.sums_of(found)
+    for campaign in campaigns:
+        found[campaign.pk] |= _of_calls(campaign, sums_of[campaign.pk])
     return found
+
+
+def _of_calls(campaign: Campaign, sums: Sums) -> dict[str, Any]:
+    """Return what is open and spent. `spent` has room for one currency: the budget's, else the only one there is."""
+    limit, only = campaign.spending_limit, sums.paid.only()
+    currency = only.currency if only is not None and limit is None else campaign.budget_currency
+    return {
+        "open_calls": sums.open_calls,
+        "overdue_calls": sums.overdue_calls,
+        "spent": money(sums.paid.within(currency)),
+        "spent_by_currency": moneys(sums.paid),
+        "budget_not_counted": moneys(NOTHING if limit is None else sums.used.beyond(limit.currency)),
+    }
 
 
 def _empty(campaign: Campaign) -> dict[str, Any]:
@@ -38,7 +51,9 @@ def _empty(campaign: Campaign) -> dict[str, Any]:
         "attempts": 0,
         "open_calls": 0,
         "overdue_calls": 0,
-        "spent": money(Decimal(0), campaign.budget_currency),
+        "spent": None,
+        "spent_by_currency": [],
+        "budget_not_counted": [],
         "started_at": utc_text(campaign.started_at),
         "estimated_finish": None,
         "idle_reasons": idle_reasons(campaign),

@@ -48,9 +48,22 @@ def _query(chosen: str) -> str:
         f"SELECT r.id, CASE WHEN {_odd(texts)} THEN 1 END, {cells} FROM ({chosen}) chosen(id) "  # noqa: S608
         f"JOIN {Recipient._meta.db_table} r ON r.id = chosen.id JOIN {contact} c ON c.id = r.contact_id "
         f"LEFT JOIN LATERAL (SELECT * FROM {calls} k WHERE k.recipient_id = r.id ORDER BY k.id DESC LIMIT 1) k ON true "
-        "LEFT JOIN LATERAL (SELECT SUM(COALESCE(cost_price, cost_estimate)) AS paid, "
+        f"LEFT JOIN LATERAL ({_costs(calls)}) s ON true ORDER BY r.id"
+    )
+
+
+def _costs(calls: str) -> str:
+    """Return the query of what a recipient's calls cost: in the first of their currencies, and in the others."""
+    by_currency = (
+        'SELECT cost_currency COLLATE "C" AS currency, SUM(COALESCE(cost_price, cost_estimate)) AS paid, '  # noqa: S608
         "SUM(cost_estimate) FILTER (WHERE cost_price IS NULL) AS guessed "
-        f"FROM {calls} k WHERE k.recipient_id = r.id) s ON true ORDER BY r.id"
+        f"FROM {calls} k WHERE k.recipient_id = r.id AND COALESCE(cost_price, cost_estimate) IS NOT NULL GROUP BY 1"
+    )
+    first, one = "row_number() OVER (ORDER BY currency)", "FILTER (WHERE n = 1)"
+    others = f"string_agg({_money('paid')} || ' ' || currency, '; ' ORDER BY currency) FILTER (WHERE n > 1)"
+    return (
+        f"SELECT MAX(paid) {one} AS paid, MAX(guessed) {one} AS guessed, MAX(currency) {one} AS currency, "  # noqa: S608
+        f"{others} AS others FROM (SELECT c.*, {first} AS n FROM ({by_currency}) c) c"
     )
 
 
@@ -75,7 +88,7 @@ _TEXTS = {
     "reason": "r.reason",
     "call_status": "k.status",
     "answered_by": "k.answered_by",
-    "currency": "CASE WHEN s.paid IS NOT NULL THEN k.cost_currency END",
+    "currency": "s.currency",
     "result": f"COALESCE({_json('k.result')}, k.result_text)",
     "variables": _json("k.dynamic_variables"),
 }
@@ -83,7 +96,8 @@ _TEXTS = {
 _CELLS = (
     *("r.uuid", "c.uuid", "phone", "name", "external_id", "status", "outcome", "reason", "r.attempts"),
     *("k.uuid", "call_status", *map(_time, ("k.started_at", "k.answered_at", "k.ended_at"))),
-    *("k.duration_seconds", "answered_by", _money("s.paid"), "currency", "result", "variables", _money("s.guessed")),
+    *("k.duration_seconds", "answered_by", _money("s.paid"), "currency", "result", "variables"),
+    *(_money("s.guessed"), "s.others"),
 )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -13,18 +13,19 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import StreamingHttpResponse
 
 from calls.models import Call
-from calls.models.call import COST, NOT_PRICED
+from calls.models.costing import COST, NOT_PRICED
 from calls.reports import results_copy
 from campaigns.models import Campaign, Recipient
 from tenants import audit_log
 from tenants.api.fields import money, utc_text
+from tenants.money import Money
 from tenants.spreadsheets import BYTE_ORDER_MARK, lines
 
 CHUNK = 1_000  # PostgreSQL would compile the query of a much larger chunk, which takes longer than to run it
 COLUMNS = (
     *("recipient", "contact", "phone", "name", "external_id", "status", "outcome", "reason", "attempts"),
     *("call", "call_status", "started_at", "answered_at", "ended_at", "duration_seconds", "answered_by"),
-    *("cost", "currency", "result", "variables", "cost_estimated"),
+    *("cost", "currency", "result", "variables", "cost_estimated", "other_costs"),
 )
 
 
@@ -77,23 +78,51 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
     while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
         after = chunk[-1].pk
         calls = Call.objects.defer("decision", "metadata").in_bulk([row.last_call for row in chunk if row.last_call])
-        mine = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient")
-        sums = mine.annotate(paid=Sum(COST), guessed=Sum("cost_estimate", filter=NOT_PRICED))
-        costs = {pk: amounts for pk, *amounts in sums}
+        costs = _costs_of(chunk)
         for row in chunk:
-            yield _row(row, calls.get(row.last_call), *costs.get(row.pk, (None, None)))
+            yield _row(row, calls.get(row.last_call), _cost_cells(costs.get(row.pk, ())))
 
 
-def _row(row: Any, call: Call | None, spent: Decimal | None, estimated: Decimal | None) -> list[str]:
+Cost = tuple[Money, Money | None]  # what calls cost in a currency, and what of it is our estimate
+
+
+def _costs_of(recipients: Sequence[Any]) -> dict[int, list[Cost]]:
+    """Return what the calls of each recipient cost by currency, in the order of the currencies."""
+    known = Call.objects.annotate(cost_known=COST).filter(recipient__in=recipients, cost_known__isnull=False)
+    sums: Any = known.order_by("cost_currency").values_list("recipient", "cost_currency")
+    found: defaultdict[int, list[Cost]] = defaultdict(list)
+    for pk, currency, paid, guessed in sums.annotate(
+        paid=Sum("cost_known"), guessed=Sum("cost_estimate", filter=NOT_PRICED)
+    ):
+        found[pk].append((Money(paid, currency), Money.known(guessed, currency)))
+    return found
+
+
+def _cost_cells(costs: Sequence[Cost]) -> tuple[str, str, str, str]:
+    """Return the cells `cost`, `currency`, `cost_estimated` and `other_costs`.
+
+    The first three are about the first currency. Amounts in others follow as text, because they have no sum.
+    """
+    if not costs:
+        return "", "", "", ""
+    (first, estimated), *others = costs
+    rest = "; ".join(f"{_amount(cost)} {cost.currency}" for cost, _ in others)
+    return _amount(first), first.currency, _amount(estimated), rest
+
+
+def _amount(found: Money | None) -> str:
+    return (money(found) or {"amount": ""})["amount"]
+
+
+def _row(row: Any, call: Call | None, costs: tuple[str, str, str, str]) -> list[str]:
     contact = row.contact
     person = [row.uuid, contact.uuid, contact.number, contact.name, contact.external_id]
     cells = [*person, row.status, row.outcome, row.reason, row.attempts]
     if call is not None:
-        cost = money(spent, call.cost_currency) or {"amount": "", "currency": ""}
+        cost, currency, estimated, others = costs
         cells += [call.uuid, call.status, *map(utc_text, (call.started_at, call.answered_at, call.ended_at))]
-        cells += [call.duration_seconds, call.answered_by, cost["amount"], cost["currency"]]
-        guessed = money(estimated, call.cost_currency) or {"amount": ""}
-        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables), guessed["amount"]]
+        cells += [call.duration_seconds, call.answered_by, cost, currency]
+        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables), estimated, others]
     cells += [""] * (len(COLUMNS) - len(cells))
     return ["" if cell is None else str(cell) for cell in cells]
 

@@ -85,9 +85,15 @@ def _budgets(campaign: Campaign, assistants: Sequence[Assistant]) -> Iterator[Pr
 
 def budget_fault(account: ProviderAccount) -> str:
     """Return why budgets count the account's ended calls as free; empty if they do not."""
-    adapter = account.adapter
+    adapter, price = account.adapter, account.price
     if adapter.gives_cost:
-        return ""
+        if price is None or not adapter.currency_of_costs or adapter.currency_of_costs == price.currency:
+            return ""
+        return (
+            f"Budgets do not bound the calls of '{account.name}': {adapter.name} reports costs in "
+            f"{adapter.currency_of_costs}, and a budget in {price.currency} does not count them. Enter the price on "
+            f"the provider account in {adapter.currency_of_costs}."
+        )
     if not adapter.gives_duration:
         return (
             f"Budgets do not bound the calls of '{account.name}': {adapter.name} reports neither the cost nor the "

@@ -10,19 +10,21 @@ from statistics import NormalDist
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
 from calls.models import Call, CallCount, PersonCount, Status
-from calls.models.call import COST, NOT_PRICED
+from calls.models.costing import COST, NOT_PRICED
 from calls.models.counts import RANG
 from campaigns.models import Campaign
 from providers.models import Assistant
-from tenants.api.fields import money
+from tenants.api.fields import money, moneys
+from tenants.money import NOTHING, Amounts, Money
 
 CONFIDENCE = 0.95
 FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
+SMALLEST = Decimal("0.0001")  # part of a cost per contact
 
 REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
 
@@ -36,8 +38,7 @@ class Variant:
     people: int
     calls: int
     completed: int
-    cost: Decimal | None
-    currency: str
+    cost: Amounts
     is_estimate: bool = False  # whether our estimate is a part of the cost
     low: float = 0.0  # bounds of the rate, at a confidence that holds for all variants together
     high: float = 1.0
@@ -47,10 +48,11 @@ class Variant:
         return self.completed / self.people if self.people else None
 
     @property
-    def cost_per_completed(self) -> Decimal | None:
-        if self.cost is None or not self.completed:
-            return None
-        return (self.cost / self.completed).quantize(Decimal("0.0001"))
+    def cost_per_completed(self) -> Amounts:
+        """Return what each contact cost who was reached. Empty: nobody was, or no cost is known."""
+        if not self.completed:
+            return NOTHING
+        return Amounts.of(Money((m.amount / self.completed).quantize(SMALLEST), m.currency) for m in self.cost)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,8 +64,9 @@ class Variant:
             "rate": None if self.rate is None else round(self.rate, 4),
             "rate_low": round(self.low, 4),
             "rate_high": round(self.high, 4),
-            "cost": money(self.cost, self.currency),
-            "cost_per_completed": money(self.cost_per_completed, self.currency),
+            "cost": money(self.cost.only()),
+            "cost_by_currency": moneys(self.cost),
+            "cost_per_completed": money(self.cost_per_completed.only()),
         }
 
 
@@ -95,38 +98,39 @@ def _counts_of(campaign: Campaign) -> dict[int, dict[str, Any]]:
     """Return the figures of all calls of a campaign by assistant, from counts that triggers keep."""
     people = PersonCount.objects.filter(campaign=campaign).values("assistant").order_by()
     found: dict[int, dict[str, Any]] = {
-        row["assistant"]: {**row, "dialed": 0, "currencies": 0}
+        row["assistant"]: {**row, "dialed": 0, "moneys": []}
         for row in people.annotate(n=Sum("people"), completed=Sum("reached")).exclude(n=0)
     }
     calls = CallCount.objects.filter(campaign=campaign, rang=True).values("assistant", "currency").order_by()
     sums = calls.annotate(n=Sum("calls"), costed=Sum("costed"), priced=Sum("priced"), estimated=Sum("estimated"))
     for row in sums.exclude(n=0):
-        of_assistant = found.setdefault(row["assistant"], {"n": 0, "completed": 0, "dialed": 0, "currencies": 0})
+        of_assistant = found.setdefault(row["assistant"], {"n": 0, "completed": 0, "dialed": 0, "moneys": []})
         of_assistant["dialed"] += row["n"]
         if row["costed"]:
-            of_assistant["currencies"] += 1
-            paid, guessed = row["priced"] + row["estimated"], row["estimated"]
-            of_assistant |= {"currency": row["currency"], "paid": paid, "guessed": guessed}
+            _add_cost(of_assistant, row["currency"], row["priced"] + row["estimated"], row["estimated"])
     return found
+
+
+def _add_cost(of_assistant: dict[str, Any], currency: str, paid: Decimal, guessed: Decimal | None) -> None:
+    of_assistant["moneys"].append(Money(paid, currency))
+    of_assistant["guessed"] = bool(guessed) or of_assistant.get("guessed", False)
 
 
 def _counts_in(sample: QuerySet[Call]) -> dict[int, dict[str, Any]]:
     """Return the same figures of some calls, from the calls themselves."""
-    paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
-    counted = (
-        sample.filter(status__in=RANG, dialed_at__isnull=False)
-        .values("assistant")
-        .annotate(
-            n=Count("recipient", distinct=True),
-            dialed=Count("pk"),
-            completed=Count("recipient", filter=REACHED, distinct=True),
-            currencies=Count("cost_currency", filter=paid, distinct=True),
-            currency=Max("cost_currency", filter=paid),
-            paid=Sum(COST),
-            guessed=Sum("cost_estimate", filter=NOT_PRICED),
-        )
+    rang = sample.filter(status__in=RANG, dialed_at__isnull=False).order_by()
+    counted = rang.values("assistant").annotate(
+        n=Count("recipient", distinct=True),
+        dialed=Count("pk"),
+        completed=Count("recipient", filter=REACHED, distinct=True),
     )
-    return {row["assistant"]: dict(row) for row in counted.order_by()}
+    found = {row["assistant"]: {**row, "moneys": []} for row in counted}
+    costs = rang.values_list("assistant", "cost_currency").annotate(
+        paid=Sum(COST), guessed=Sum("cost_estimate", filter=NOT_PRICED)
+    )
+    for assistant, currency, paid, guessed in costs.exclude(paid=None):
+        _add_cost(found[assistant], currency, paid, guessed)
+    return found
 
 
 def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
@@ -162,9 +166,8 @@ def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
         people=row.get("n", 0),
         calls=row.get("dialed", 0),
         completed=row.get("completed", 0),
-        cost=row["paid"] if row.get("currencies") == 1 else None,  # amounts of two currencies have no sum
+        cost=Amounts.of(row.get("moneys", ())),
         is_estimate=bool(row.get("guessed")),
-        currency=row.get("currency") or assistant.account.price_per_minute_currency,
     )
 
 

@@ -83,14 +83,14 @@ class CallSerializer(StrictModelSerializer[Call]):
         read_only_fields = fields
 
     def get_cost(self, call: Call) -> dict[str, str] | None:
-        return money(call.cost, call.cost_currency)
+        return money(call.cost)
 
     def get_cost_price(self, call: Call) -> dict[str, str] | None:
-        return money(call.cost_price, call.cost_currency)
+        return money(call.price)
 
     def get_cost_estimate(self, call: Call) -> dict[str, str] | None:
-        """Return our estimate. It is in the account's currency, in which the provider's price need not be."""
-        return money(call.cost_estimate, call.account.price_per_minute_currency)
+        """Return our estimate. It is in the currency of the account's price at the claim, unlike the provider's."""
+        return money(call.estimate)
 
     def get_overdue(self, call: Call) -> bool:
         return call.is_overdue(timezone.now())

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from calls.models.costing import own_currency
 from calls.models.statuses import MAY_BE_OVERDUE
 from calls.serializers.call import CallSerializer
 from tenants.api.fields import money, utc_text
+from tenants.money import Money
 
 REFERENCES = ("organization", "account", "assistant", "phone_number", "contact", "campaign", "recipient")
 MOMENTS = ("created_at", "placed_at", "started_at", "answered_at", "ended_at", "updated_at")
@@ -28,10 +30,10 @@ COLUMNS = (
     "cost_price",
     "cost_estimate",
     "cost_currency",
+    "price_per_minute_currency",
     "callback_outcome",
     "callback_delivery",  # annotated
     "account__provider",
-    "account__price_per_minute_currency",
     "account__longest_call_minutes",
 )
 
@@ -63,8 +65,8 @@ def _computed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "id": str(row["uuid"]),
         "overdue": dialed is not None and dialed + longest <= now,
         "provider": row["account__provider"],
-        "cost": money(estimate if price is None else price, currency),
-        "cost_price": money(price, currency),
-        "cost_estimate": money(estimate, row["account__price_per_minute_currency"]),
+        "cost": money(Money.known(estimate if price is None else price, currency)),
+        "cost_price": money(Money.known(price, currency)),
+        "cost_estimate": money(Money.known(estimate, own_currency(row["price_per_minute_currency"], currency))),
         "callback_status": sent if row["callback_url"] else "none",
     }

@@ -11,7 +11,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +31,7 @@ from providers.models import PhoneNumber, ProviderAccount
 from tenants.api.fields import utc_text
 from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
+from tenants.money import Money
 
 logger = logging.getLogger(__name__)
 MakeData = Callable[[], Any]  # builds the `data` of an event; called only when an endpoint subscribes to it
@@ -129,13 +129,13 @@ class Milestones:
     answered: bool
     result: tuple[Any, str] | None  # as an object and as text; None while there is none, or only a provisional one
     voicemail: bool
-    money: tuple[Decimal | None, Decimal | None] | None  # of an ended call: what it costs, and the provider's price
+    money: tuple[Money | None, Money | None] | None  # of an ended call: what it costs, and the provider's price
 
     @classmethod
     def of(cls, call: Call) -> Milestones:
         known = (call.result is not None or call.result_text) and call.result_status != "pending"
         result = (call.result, call.result_text) if known else None
-        money = (call.cost, call.cost_price) if call.is_terminal else None
+        money = (call.cost, call.price) if call.is_terminal else None
         placed, answered = call.placed_at is not None, _is_answered(call)
         return cls(call.status, placed, answered, result, call.is_voicemail, money)
 

@@ -21,9 +21,11 @@ from campaigns.rules.whereabouts import ZoneRule
 from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
+from tenants.db.currency_field import CurrencyField
 from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization, check_timezone
 from tenants.models.validators import check_regions
+from tenants.money import Money
 
 
 def check_holidays(days: object) -> None:
@@ -152,7 +154,7 @@ class Campaign(models.Model):
         help_text="The campaign's share of a provider account that several campaigns use: 2 gets twice the calls of 1.",
     )
     budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
-    budget_currency = models.CharField(max_length=3, default="USD")
+    budget_currency = CurrencyField()
     legal_override = models.CharField(
         max_length=500,
         blank=True,
@@ -195,6 +197,11 @@ class Campaign(models.Model):
         """Return what the campaign says about time zones, as the pure `ZoneRule`."""
         trusts = self.contact_zone_rule == self.ContactZoneRule.TRUST_CONTACT
         return ZoneRule(self.zone, trusts, frozenset(self.campaign_zone_countries))
+
+    @property
+    def spending_limit(self) -> Money | None:
+        """The budget. None: no limit."""
+        return Money.known(self.budget, self.budget_currency)
 
     @property
     def editable(self) -> bool:

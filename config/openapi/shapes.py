@@ -170,6 +170,7 @@ def of_field(field: Any) -> Schema | None:
     return None
 
 
+MONEYS: Schema = listed(MONEY_REF)
 PROGRESS: Schema = obj(
     status={"type": "string", "enum": list(Campaign.Status.values)},
     recipients=obj(**dict.fromkeys(Recipient.Status.values, COUNT)),
@@ -177,7 +178,9 @@ PROGRESS: Schema = obj(
     attempts=COUNT,
     open_calls=COUNT,
     overdue_calls=COUNT,
-    spent=MONEY_REF,
+    spent=MONEY_REF | {"description": "In the currency of the budget; without a budget in the only currency there is."},
+    spent_by_currency=MONEYS | {"description": "What the calls cost as far as known. Amounts are never converted."},
+    budget_not_counted=MONEYS | {"description": "What is spent and set aside in other currencies than the budget's."},
     started_at=maybe(MOMENT),
     estimated_finish=maybe(MOMENT),
     idle_reasons=listed(obj(code=WORD, message=WORD, count=maybe(COUNT), until=maybe(MOMENT))),
@@ -224,6 +227,8 @@ PREFLIGHT: Schema = obj(
     estimated_start=maybe(MOMENT),
     estimated_cost=maybe(MONEY_REF),
     estimated_cost_low=maybe(MONEY_REF),
+    estimated_cost_by_currency=MONEYS,
+    estimated_cost_low_by_currency=MONEYS,
     estimated_finish=maybe(MOMENT),
 )
 PREVIEW: Schema = obj(
@@ -276,6 +281,7 @@ COMPARISON: Schema = obj(
             rate_low=SHARE,
             rate_high=SHARE,
             cost=maybe(MONEY_REF),
+            cost_by_currency=MONEYS,
             cost_per_completed=maybe(MONEY_REF),
         )
     ),

@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from providers.adapters.errors import ProviderError
+from tenants.money import Money
 
 
 class CallState(enum.Enum):
@@ -144,8 +144,7 @@ class Reading:
     ended_at: datetime | None = None
     duration_seconds: int | None = None
     billed_duration_seconds: int | None = None
-    price: Decimal | None = None  # what the provider charges, in `currency`; not an amount that it holds for now
-    currency: str = ""
+    price: Money | None = None  # what the provider charges; not an amount that it holds for now
     ended_reason: str = ""  # a Trunkline reason: hangup_callee, no_answer, busy, voicemail, ..., other
     provider_reason: str = ""  # the provider's text, unchanged
     answered_by: str = ""  # "machine", "human" or the provider's value
@@ -210,6 +209,7 @@ class Provider(ABC):
     merged_outcomes: ClassVar[Mapping[str, CallState]] = MappingProxyType({})
     gives_duration: ClassVar[bool] = True
     gives_cost: ClassVar[bool] = False
+    currency_of_costs: ClassVar[str] = ""  # of all costs that it reports; "": not known
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
     option_names: ClassVar[tuple[str, ...]] = ()

@@ -30,7 +30,7 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call, read_event, read_turns
+from providers.adapters.callingbox_call import CURRENCY, IDS, STATES, event_in, read_call, read_event, read_turns
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
@@ -55,6 +55,7 @@ class CallingBox(HttpProvider):
     # A voicemail is `answered_by: machine`, which the guide "How it works" (undated) names and the schema of 2026-04
     # does not.
     gives_cost = True
+    currency_of_costs = CURRENCY
     required_credentials = ("api_key",)
     optional_credentials = ("webhook_secret", "endpoint_secret")
     option_names = ("generation",)

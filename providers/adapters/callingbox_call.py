@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from providers.adapters.base import CallState, Reading, Remark, Segment
 from providers.adapters.decoding import fold, storable
 from providers.adapters.fields import Fields
 from providers.adapters.messages import Found, Status, envelopes, find_call, first_text, follow, read_status, tolerate
+from tenants.money import Money
 
 IDS = ("id", "call_id")  # the transcript has the second
 STATES = {
@@ -28,6 +28,7 @@ STATES = {
     "failed": CallState.FAILED,
 }
 ENDS = {f"call.{word}": state for word, state in STATES.items() if state.is_terminal}  # types of events
+CURRENCY = "USD"  # of all amounts
 FINAL = ("settled", "released")  # words of `reservation_status`; the third is "reserved"
 REASON_NAMES = ("ended_reason", "end_reason", "hangup_cause")  # only the last, the network's own, is documented
 UNKNOWN_HOLD = "It is no documented word, so the amount may be a hold."
@@ -41,7 +42,7 @@ class _Amounts:
 
     duration: int | None
     billed: int | None
-    price: Decimal | None
+    price: Money | None
     settled: bool
 
 
@@ -72,7 +73,6 @@ def read_call(found: Found) -> Reading | None:
         duration_seconds=amounts.duration,
         billed_duration_seconds=amounts.billed,
         price=amounts.price,
-        currency="" if amounts.price is None else "USD",
         ended_reason=_ended_reason(state, answered_by, error_code),
         provider_reason=first_text((call,), REASON_NAMES, into="provider_reason"),
         answered_by=answered_by,
@@ -153,7 +153,7 @@ def _amounts(call: Fields) -> _Amounts:
         doubtful = True
     duration = call.seconds("duration_seconds", into="duration_seconds")
     billed = call.seconds("billed_duration_seconds", into="billed_duration_seconds")
-    price = call.milli_cents("billing_amount_milli_cents", into="price")
+    price = Money.known(call.milli_cents("billing_amount_milli_cents", into="price"), CURRENCY)
     if word in FINAL:
         return _Amounts(duration, billed, price, settled=True)
     held = word == "reserved" or doubtful

@@ -14,11 +14,12 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.api.access import Access
 from tenants.api.moments import NotAMoment, read_moment
+from tenants.money import CODE, Amounts, Money
 from tenants.texts import BREAK, NotText, one_line, several_lines
 
 MAX_WHOLE = 2_147_483_647  # the largest value of PostgreSQL's integer column
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
-CURRENCY = re.compile(r"[A-Z]{3}")
+CURRENCY = re.compile(CODE)
 
 
 class UtcDateTimeField(serializers.DateTimeField):
@@ -128,12 +129,17 @@ class ObjectField(serializers.JSONField):
         return super().to_internal_value(data)
 
 
-def money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
+def money(found: Money | None) -> dict[str, str] | None:
     """Return `{"amount": "0.4125", "currency": "USD"}`, without trailing zeros but with at least two decimals."""
-    if amount is None:
+    if found is None:
         return None
-    whole, _, rest = format(amount, "f").partition(".")
-    return {"amount": f"{whole}.{rest.rstrip('0').ljust(2, '0')}", "currency": currency}
+    whole, _, rest = format(found.amount, "f").partition(".")
+    return {"amount": f"{whole}.{rest.rstrip('0').ljust(2, '0')}", "currency": found.currency}
+
+
+def moneys(found: Amounts) -> list[dict[str, str] | None]:
+    """Return the amounts as `money` writes each, in the order of their currencies."""
+    return [money(each) for each in found]
 
 
 class MoneyField(serializers.Field[Any, Any, Any, Any]):
@@ -149,7 +155,7 @@ class MoneyField(serializers.Field[Any, Any, Any, Any]):
         return str(self.field_name)
 
     def get_attribute(self, instance: Any) -> Any:
-        return money(getattr(instance, self.column), getattr(instance, f"{self.column}_currency"))
+        return money(Money.known(getattr(instance, self.column), getattr(instance, f"{self.column}_currency")))
 
     def to_representation(self, value: dict[str, str]) -> dict[str, str]:
         return value

@@ -9,10 +9,12 @@ from typing import ClassVar
 from django.db import models
 from django.utils.timezone import now as utc_now
 
+from tenants.db.currency_field import CurrencyField
 from tenants.db.encrypted_fields import EncryptedJSONField, readable
 from tenants.dialling_areas import with_areas
 from tenants.models.validators import check_region, check_regions, check_timezone
 from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
+from tenants.money import Money
 
 
 class Tenant(models.Model):
@@ -90,7 +92,7 @@ class Organization(models.Model):
         blank=True,
         help_text="Limit per day in the organization's time zone. Empty: no limit.",
     )
-    daily_budget_currency = models.CharField(max_length=3, default="USD")
+    daily_budget_currency = CurrencyField()
     created_at = models.DateTimeField(default=utc_now, editable=False)
     # Of the inputs of decisions that the organization's calls share, as the engine last saw them.
     inputs_digest = models.CharField(max_length=32, blank=True, editable=False)
@@ -100,6 +102,11 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def daily_limit(self) -> Money | None:
+        """The daily budget. None: no limit."""
+        return Money.known(self.daily_budget, self.daily_budget_currency)
 
     @property
     def callable_countries(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from providers.adapters.base import Reading
 from providers.adapters.errors import ProviderError
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
+from tenants.money import Amounts, Money
 from tests.conftest import full_buckets
 from tests.waiting import PATIENCE, eventually
 
@@ -63,6 +65,20 @@ def reach(organization: Organization, url: str, provider: str, **fields: Any) ->
         e164="+16465550100",
         external_id="0a9b8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d",
     )
+
+
+def usd(amount: Decimal | str | int) -> Money:
+    return Money(Decimal(amount), "USD")
+
+
+def euros(amount: Decimal | str | int) -> Money:
+    return Money(Decimal(amount), "EUR")
+
+
+def dollars(found: Amounts) -> Decimal:
+    """Return amounts that are all in dollars."""
+    assert not found.beyond("USD")
+    return found.within("USD").amount
 
 
 def change(calls: Iterable[Call], **fields: Any) -> None:

@@ -132,6 +132,7 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
         cost_price=Decimal("0.412500"),
         cost_estimate=Decimal("0.3"),
         cost_currency="EUR",
+        price_per_minute_currency="USD",
         callback_url="https://example.org/",
     )
     outbox.add_callbacks([call])
@@ -139,7 +140,7 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
     silent = a_call(assistant, phone_number, "+33612345679")
     found = api.get(f"/api/v1/calls/{call.uuid}/").json()
     assert found["cost"] == found["cost_price"] == {"amount": "0.4125", "currency": "EUR"}
-    assert found["cost_estimate"] == {"amount": "0.30", "currency": "USD"}, "in the currency of the account's price"
+    assert found["cost_estimate"] == {"amount": "0.30", "currency": "USD"}, "in the currency of the price at the claim"
     assert found["callback_status"] == "delivered"
     found = api.get(f"/api/v1/calls/{silent.uuid}/").json()
     assert (found["cost"], found["callback_status"]) == (None, "none")

@@ -306,11 +306,14 @@ def test_the_preflight_tells_who_when_and_how_much(
         "never_open": [],
         "estimated_cost": None,
         "estimated_cost_low": None,
+        "estimated_cost_by_currency": [],
+        "estimated_cost_low_by_currency": [],
     }
     account.price_per_minute, account.price_per_minute_currency = Decimal("0.50"), "EUR"
     account.save()
     found = client_for(organization, "read").get(at(campaign, "preflight")).json()
     assert found["estimated_cost"] == {"amount": "1.50", "currency": "EUR"}
+    assert found["estimated_cost_by_currency"] == [found["estimated_cost"]]
     assert Decimal(0) <= Decimal(found["estimated_cost_low"]["amount"]) <= Decimal("1.50")
 
 
@@ -420,6 +423,8 @@ EMPTY = {
     "open_calls": 0,
     "overdue_calls": 0,
     "spent": {"amount": "0.00", "currency": "USD"},
+    "spent_by_currency": [],
+    "budget_not_counted": [],
     "started_at": None,
     "estimated_finish": None,
     "idle_reasons": [],

@@ -226,7 +226,7 @@ def read_answer(chance: random.Random, call: Call) -> Answer:
             replace(reading, reference="of-another"),
             ended,
             ended,
-            replace(ended, price=Decimal("0.5"), currency="USD"),
+            replace(ended, price=support.usd("0.5")),
             replace(ended, state=CallState.COMPLETED, answered_by="machine", provider_reason="voicemail"),
             replace(ended, provider_reason=chance.choice(("strange words", "other words"))),
             replace(ended, result={"opt_out": True}, result_status="completed"),

@@ -108,7 +108,7 @@ def test_yesterdays_calls_do_not_count_today(line: PhoneNumber) -> None:
     Call.objects.filter(pk=old.pk).update(
         status=Status.COMPLETED, cost_price=Decimal(5), dialed_at=two_days_ago, terminal_at=two_days_ago
     )
-    assert budgets.spent_today(line.organization, timezone.now()) == 0
+    assert budgets.spending_today(line.organization, timezone.now()) == budgets.NO_SPENDING
     running(line)
     place_all(line)
     assert set_aside() == Decimal("0.30")
@@ -127,7 +127,7 @@ def test_a_campaign_with_nothing_left_pauses_itself_and_says_why(line: PhoneNumb
     budget_watch.watch(timezone.now())
     made.refresh_from_db()
     assert made.status == Campaign.Status.PAUSED
-    assert made.status_reason == "The budget is spent: 0.50 of 0.70 USD."
+    assert made.status_reason == "The budget is spent: 0.50 USD of 0.70 USD."
     assert Alert.objects.filter(key__startswith="budget.spent:", message__contains=made.status_reason).count() == 1
 
 
@@ -203,5 +203,5 @@ class NoInterleavingOverspends(TestCase):
                     Call.objects.filter(pk=call.pk).update(
                         status=Status.QUEUED, cost_reserved=0, dialed_at=None, lease_until=None
                     )
-            assert budgets.spent_on(made) <= campaign_cap
-            assert budgets.spent_today(organization, timezone.now()) <= day_cap
+            assert support.dollars(budgets.spent_on(made)) <= campaign_cap
+            assert support.dollars(budgets.spending_today(organization, timezone.now()).used) <= day_cap

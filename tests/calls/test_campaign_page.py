@@ -27,7 +27,9 @@ from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, Co
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
 from tenants.models import Membership, Organization
+from tenants.money import Amounts
 from tests.calls import support
+from tests.calls.support import euros
 from tests.conftest import an_assistant
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +84,7 @@ def a_call(recipient: Recipient, status: str, **fields: Any) -> Call:
         "terminal_at": now,
         "next_read_at": now,
         "cost_currency": campaign.budget_currency,
+        "price_per_minute_currency": campaign.budget_currency,
     }
     return Call.objects.create(
         organization=campaign.organization,
@@ -105,7 +108,7 @@ def a_call(recipient: Recipient, status: str, **fields: Any) -> Call:
     [("4.99", 49, "success"), ("5", 50, "info"), ("8", 80, "warning"), ("10", 100, "danger"), ("12", 120, "danger")],
 )
 def test_a_budget_changes_its_colour_where_alerts_are_told(used: str, percent: int, colour: str) -> None:
-    found = labels.budget(Decimal(used), Decimal(10), "EUR")
+    found = labels.budget(Amounts.of([euros(used)]), euros(10))
     assert (found["percent"], found["colour"]) == (percent, colour)
 
 

@@ -25,6 +25,7 @@ from providers.adapters.errors import MayBeRinging, NotFound, NotSent, ProviderE
 from providers.models import PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
 from tests.calls import support
+from tests.calls.support import dollars, usd
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +75,7 @@ def unpriced(**fields: Any) -> Reading:
 
 def money(call: Call) -> tuple[str | None, str | None, str | None]:
     """Return what counts, the price and the estimate, as texts without trailing zeros."""
-    found = (call.cost, call.cost_price, call.cost_estimate)
+    found = (None if call.cost is None else call.cost.amount, call.cost_price, call.cost_estimate)
     return tuple(None if amount is None else f"{amount.normalize():f}" for amount in found)  # type: ignore[return-value]
 
 
@@ -153,29 +154,33 @@ def test_a_price_replaces_the_estimate_whenever_it_comes(
                 since = timezone.now()
                 frozen.shift(20)
                 assert money(read(call, unpriced(duration_seconds=36))) == ("0.06", None, "0.06")
-                assert budgets.spent_on(made) == budgets.spent_today_through(account, since) == RESERVE
-                assert budgets.paid_for(made) == 0, "the price may be lower"
+                assert (
+                    dollars(budgets.spent_on(made))
+                    == dollars(budgets.spending_today_through(account, since).used)
+                    == RESERVE
+                )
+                assert budgets.paid_for(made).amount == 0, "the price may be lower"
                 frozen.shift(wait)
                 if wait > 1800:  # reading has ended long ago, without a price
                     read(call, MayBeRinging("No answer."))
-                    assert budgets.spent_on(made) == budgets.paid_for(made) == Decimal("0.06")
-                recording.record(call.pk, ended(price=price, currency="USD"), CallEvent.Source.CALLBACK)
+                    assert dollars(budgets.spent_on(made)) == budgets.paid_for(made).amount == Decimal("0.06")
+                recording.record(call.pk, ended(price=usd(price)), CallEvent.Source.CALLBACK)
                 call.refresh_from_db()
-                assert call.cost == call.cost_price == price and not call.cost_reserved
+                assert call.cost == usd(price) and call.cost_price == price and not call.cost_reserved
                 assert call.cost_estimate == Decimal("0.06")
-                assert budgets.spent_on(made) == budgets.paid_for(made) == price
-                assert budgets.spent_today_through(account, since) == price
+                assert dollars(budgets.spent_on(made)) == budgets.paid_for(made).amount == price
+                assert dollars(budgets.spending_today_through(account, since).used) == price
 
 
 def test_a_long_call_without_its_price_counts_as_its_estimate(organization: Organization) -> None:
     line = line_of(organization, "callingbox")
     made = campaign_of(line)
     read(placed(line, campaign=made), unpriced(duration_seconds=600))
-    assert budgets.spent_on(made) == Decimal(1)
+    assert dollars(budgets.spent_on(made)) == Decimal(1)
 
 
 def test_a_free_call_costs_nothing(organization: Organization) -> None:
-    call = read(placed(line_of(organization, "callingbox")), ended(price=Decimal(0), duration_seconds=36))
+    call = read(placed(line_of(organization, "callingbox")), ended(price=usd(0), duration_seconds=36))
     assert money(call) == ("0", "0", "0.06")
     assert call.cost_reserved == 0
 
@@ -189,7 +194,7 @@ def test_a_duration_that_comes_later_changes_the_estimate(organization: Organiza
     line.account.save()
     assert money(read(call, unpriced())) == ("0.05", None, "0.05"), "the price of the end holds while nothing is new"
     call = read(call, ended(duration_seconds=12))
-    assert money(call) == ("0.04", None, "0.04") and call.cost_reserved == 0
+    assert money(call) == ("0.02", None, "0.02") and call.cost_reserved == 0, "at the price of its claim"
 
 
 def test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer(
@@ -221,17 +226,15 @@ def test_a_price_that_may_still_change_releases_no_reserve(organization: Organiz
     line = line_of(organization, "callingbox")
     made = campaign_of(line, budget=Decimal(1))
     call = placed(line, campaign=made)
-    first = unpriced(duration_seconds=36, price=Decimal("0.01"), currency="USD", amounts_settled=False)
+    first = unpriced(duration_seconds=36, price=usd("0.01"), amounts_settled=False)
     call = read(call, first)
-    assert call.cost_price == Decimal("0.01") and call.cost_reserved == budgets.spent_on(made) == RESERVE
+    assert call.cost_price == Decimal("0.01") and call.cost_reserved == dollars(budgets.spent_on(made)) == RESERVE
     call = read(call, Reading(CallState.IN_PROGRESS, provider_status="in_progress"))  # an old report
-    assert budgets.spent_on(made) == RESERVE
+    assert dollars(budgets.spent_on(made)) == RESERVE
     frozen.shift(60)
-    call = read(
-        call, unpriced(price=Decimal("0.50"), currency="USD", amounts_settled=True)
-    )  # only the result is awaited now
+    call = read(call, unpriced(price=usd("0.50"), amounts_settled=True))  # only the result is awaited now
     assert call.cost_reserved == 0 and call.next_read_at is not None
-    assert budgets.spent_on(made) == Decimal("0.50")
+    assert dollars(budgets.spent_on(made)) == Decimal("0.50")
 
 
 def test_a_price_that_never_settles_counts_when_it_is_not_awaited_any_more(
@@ -239,12 +242,12 @@ def test_a_price_that_never_settles_counts_when_it_is_not_awaited_any_more(
 ) -> None:
     line = line_of(organization, "callingbox")
     made = campaign_of(line)
-    first = unpriced(price=Decimal("0.01"), currency="USD", amounts_settled=False)
+    first = unpriced(price=usd("0.01"), amounts_settled=False)
     call = read(placed(line, campaign=made), first)
     frozen.shift(1810)
     call = read(call, first)
     assert call.next_read_at is None and call.cost_reserved == 0
-    assert budgets.spent_on(made) == Decimal("0.01")
+    assert dollars(budgets.spent_on(made)) == Decimal("0.01")
 
 
 def test_giving_up_a_call_whose_price_is_awaited_releases_its_reserve(organization: Organization) -> None:
@@ -323,7 +326,7 @@ def test_a_call_that_was_given_up_and_is_followed_again_has_its_reserve_again(or
     staff_decisions.confirm_placed(call.pk, call.provider_call_id, actor="ann", reason="It is under way.")
     call.refresh_from_db()
     assert (call.cost_reserved, call.cost) == (RESERVE, None)
-    assert money(read(call, ended(duration_seconds=36, price=Decimal("0.08")))) == ("0.08", "0.08", "0.06")
+    assert money(read(call, ended(duration_seconds=36, price=usd("0.08")))) == ("0.08", "0.08", "0.06")
 
 
 def test_the_database_refuses_a_reserve_that_nobody_will_release(organization: Organization) -> None:
@@ -351,12 +354,12 @@ def test_a_campaign_pauses_itself_for_prices_and_not_for_estimates(organization:
     line = line_of(organization, "callingbox")
     made = campaign_of(line, budget=Decimal("1.00"))
     call = read(placed(line, campaign=made), unpriced(duration_seconds=540))
-    assert budgets.spent_on(made) == Decimal("0.90")
+    assert dollars(budgets.spent_on(made)) == Decimal("0.90")
     assert not budget_watch.pause_if_spent(made), "the price may be lower than 0.90"
-    read(call, ended(price=Decimal("0.75"), duration_seconds=540))
+    read(call, ended(price=usd("0.75"), duration_seconds=540))
     assert budget_watch.pause_if_spent(made)
     made.refresh_from_db()
-    assert made.status_reason == "The budget is spent: 0.75 of 1.00 USD."
+    assert made.status_reason == "The budget is spent: 0.75 USD of 1.00 USD."
 
 
 def test_a_customer_learns_the_final_price(organization: Organization) -> None:
@@ -381,8 +384,8 @@ def test_a_customer_learns_the_final_price(organization: Organization) -> None:
         read(call, unpriced(duration_seconds=36))
     assert told() == expected
     for _ in range(2):
-        read(call, ended(price=Decimal("0.06"), duration_seconds=36))
+        read(call, ended(price=usd("0.06"), duration_seconds=36))
     expected.append(("call.result", "0.06", "0.06"))
     assert told() == expected, "the amount is the same, and now certain"
-    read(placed(line, "+16465557002"), ended(price=Decimal("0.02"), duration_seconds=36))
+    read(placed(line, "+16465557002"), ended(price=usd("0.02"), duration_seconds=36))
     assert told() == [*expected, ("call.ended", "0.02", "0.02")]

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from calls.admin.dashboard.attention import items_of, with_missed
 from calls.admin.dashboard.today import Day, outcomes
-from calls.gate.budgets import spent_today, spent_today_by
+from calls.gate.budgets import spending_today, spending_today_by
 from calls.models import Call, CallBack, Status
 from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from providers.models import PhoneNumber, ProviderAccount
@@ -220,9 +220,9 @@ def test_the_budgets_of_several_organizations_are_each_their_own(
     support.single(phone_number, "+33612345678", cost_reserved=Decimal(3), **given)
     support.single(theirs, "+33612345678", cost_reserved=Decimal(4), **given)
     both = list(Organization.objects.filter(pk__in=[organization.pk, sister.pk]))
-    found = spent_today_by(both, timezone.now())
-    assert found == {each.pk: spent_today(each, timezone.now()) for each in both}
-    assert found == {organization.pk: 3, sister.pk: 4}
+    found = spending_today_by(both, timezone.now())
+    assert found == {each.pk: spending_today(each, timezone.now()) for each in both}
+    assert {pk: support.dollars(each.used) for pk, each in found.items()} == {organization.pk: 3, sister.pk: 4}
 
 
 def test_a_campaigns_recipients_are_counted_as_they_are(

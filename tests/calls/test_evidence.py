@@ -170,11 +170,11 @@ def test_a_result_that_is_text_is_kept_shown_and_published(number: PhoneNumber) 
 def test_a_price_after_the_end_is_kept(number: PhoneNumber) -> None:
     call = record(dialed(number), replace(END, settled=False))
     assert call.cost_price is None
-    call = record(call, replace(END, price=Decimal("0.50"), currency="USD"))
+    call = record(call, replace(END, price=support.usd("0.50")))
     assert call.cost_price == Decimal("0.50")
-    call = record(call, replace(END, price=Decimal("0.60"), currency="USD"))
+    call = record(call, replace(END, price=support.usd("0.60")))
     assert call.cost_price == Decimal("0.60")
-    assert "from 0.50 to 0.60 USD" in details(call, "conflict")[0]
+    assert "from 0.50 USD to 0.60 USD" in details(call, "conflict")[0]
 
 
 @pytest.mark.parametrize("moved", ["", "withdrawn", "called again"])

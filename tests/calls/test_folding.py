@@ -16,6 +16,7 @@ from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
 from calls.outcomes import folding
 from calls.outcomes.folding import RULES, STATUS_OF, Fold
 from providers.adapters.base import CallState, Reading
+from tenants.money import Money
 from tests.calls.belief_rules import PAGE, generated
 from tests.conftest import examples
 
@@ -153,7 +154,9 @@ def test_no_rule_lets_a_reading_move_what_decisions_count_from() -> None:
 anything = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
 moments = st.none() | st.integers(-(10**9), 10**9).map(lambda seconds: T0 + timedelta(seconds=seconds))
 seconds = st.none() | st.integers(0, 2**31 - 1)
-amounts = st.none() | st.decimals(allow_nan=True, allow_infinity=True)
+amounts = st.none() | st.builds(
+    Money, st.decimals(allow_nan=False, allow_infinity=False), st.sampled_from(["USD", "EUR"])
+)
 texts = st.text(max_size=30)
 readings = st.builds(
     Reading,
@@ -168,7 +171,6 @@ readings = st.builds(
     duration_seconds=seconds,
     billed_duration_seconds=seconds,
     price=amounts,
-    currency=st.sampled_from(["", "USD", "eur", "dollars"]),
     ended_reason=st.sampled_from(["", "other", "voicemail", "busy", "hangup_callee"]),
     provider_reason=texts,
     answered_by=st.sampled_from(["", "human", "machine", "amd"]),
@@ -227,7 +229,7 @@ def test_a_reading_about_another_number_is_about_another_call_unless_it_has_our_
 
 
 def price(amount: str, **fields: Any) -> Reading:
-    return replace(END, price=Decimal(amount), currency="USD", **fields)
+    return replace(END, price=Money(Decimal(amount), "USD"), **fields)
 
 
 def test_a_price_counts_whenever_it_comes_and_a_settled_read_has_the_last_word() -> None:

@@ -13,6 +13,8 @@ import pytest
 from calls.gate.checks import CheckName
 from calls.gate.decision import LATER, DailyBudget, Facts, decide
 from campaigns.rules.windows import Hours, Window
+from tenants.money import Money
+from tests.calls.support import usd
 
 NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
 NINE_TO_EIGHT = Hours(windows=(Window(days=frozenset(range(7)), opens=9 * 60, closes=20 * 60),))
@@ -59,7 +61,7 @@ def test_moments_are_told_in_the_persons_own_time() -> None:
 
 
 def spent_today(check: CheckName) -> DailyBudget:
-    return DailyBudget(check, Decimal(1), Decimal(2), NOON + timedelta(hours=12), paid=Decimal(2))
+    return DailyBudget(check, usd(1), usd(2), NOON + timedelta(hours=12), paid=usd(2))
 
 
 STOPS: list[tuple[dict[str, Any], str, str]] = [
@@ -90,7 +92,8 @@ STOPS: list[tuple[dict[str, Any], str, str]] = [
     ({"last_dialed_at": NOON - timedelta(hours=3)}, "defer", "minimum_gap"),
     ({"dialed_in_a_day": (NOON - timedelta(hours=20),) * 3}, "defer", "calls_per_day"),
     ({"max_per_day": 0}, "defer", "calls_per_day"),
-    ({"budget": Decimal(1), "spent": Decimal("0.9"), "reserve": Decimal("0.15")}, "defer", "budget"),
+    ({"budget": usd(1), "spent": usd("0.9"), "reserve": usd("0.15")}, "defer", "budget"),
+    ({"budget": usd(9), "spent": usd(0), "reserve": Money(Decimal("0.1"), "EUR")}, "defer", "budget"),
     ({"number_max_open": 2, "number_open": 2}, "defer", "caller_number_capacity"),
     ({"campaign_max_open": 5, "campaign_open": 5}, "defer", "campaign_capacity"),
     ({"on_hold": True, "hold_until": NOON + timedelta(hours=1)}, "defer", "hold"),
@@ -150,10 +153,10 @@ def test_waiting_for_a_free_line_never_outlasts_the_call() -> None:
 
 def test_money_set_aside_for_calls_that_still_go_on_may_come_back_today() -> None:
     tomorrow = NOON + timedelta(hours=12)
-    facts = replace(FINE, reserve=Decimal("0.30"))
-    spent = DailyBudget(CheckName.ORGANIZATION_BUDGET, Decimal(10), Decimal("9.80"), tomorrow, paid=Decimal("9.80"))
+    facts = replace(FINE, reserve=usd("0.30"))
+    spent = DailyBudget(CheckName.ORGANIZATION_BUDGET, usd(10), usd("9.80"), tomorrow, paid=usd("9.80"))
     assert decide(replace(facts, daily_budgets=(spent,)), NOON).until == tomorrow
-    set_aside = replace(spent, paid=Decimal("7.00"))
+    set_aside = replace(spent, paid=usd("7.00"))
     assert decide(replace(facts, daily_budgets=(set_aside,)), NOON).until == NOON + LATER
 
 

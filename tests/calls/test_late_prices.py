@@ -26,6 +26,7 @@ from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, ProviderError
 from providers.models import PhoneNumber
 from tenants.models import Organization, Tenant
+from tenants.money import Money
 from tests.calls import support
 
 RUNS = 500 if settings().max_examples > 100 else 15  # `make proof` runs 500
@@ -142,8 +143,7 @@ class World:
             CallState.COMPLETED,
             provider_call_id=f"p{pk}",
             duration_seconds=entry.seconds,
-            price=priced,
-            currency="USD" if priced is not None else "",
+            price=Money.known(priced, "USD"),
             settled=settled,
         )
         self._read(pk, said)
@@ -162,11 +162,12 @@ class World:
 
     def check(self) -> None:
         now, counted = timezone.now(), self.ledger.counted
-        assert budgets.spent_today(self.organization, now) == counted()
+        assert support.dollars(budgets.spending_today(self.organization, now).used) == counted()
         assert self.ledger.beyond_what_flew() <= self.day_cap
         for name, campaign in self.campaigns.items():
             account = self.lines[name].account
-            assert budgets.spent_on(campaign) == budgets.spent_today_through(account, now) == counted(name)
+            through = budgets.spending_today_through(account, now).used
+            assert support.dollars(budgets.spent_on(campaign)) == support.dollars(through) == counted(name)
             assert self.ledger.beyond_what_flew(name) <= min(self.account_cap, self.campaign_cap)
             open_now = {pk for pk, each in self.ledger.of(name) if each.ended_at is None}
             assert set(campaign.calls.filter(status__in=OPEN).values_list("pk", flat=True)) == open_now

@@ -193,7 +193,7 @@ def test_an_end_moves_the_recipient_settles_the_cost_and_fills_the_outbox(
     for _ in range(2):
         recording.record(claim.call.pk, END, CallEvent.Source.READ)
     call = fresh(claim)
-    assert (call.status, str(call.cost)) == (Status.COMPLETED, "0.300000")
+    assert (call.status, call.cost) == (Status.COMPLETED, support.usd("0.30"))
     assert not call.cost_reserved
     recipient.refresh_from_db()
     assert (recipient.status, recipient.outcome) == (Recipient.Status.DONE, "completed")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from calls.models import Status
 from calls.outcomes.plausibility import believed, is_another_number
 from providers.adapters.base import CallState, Reading
+from tenants.money import Money
 
 DIALED = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 NOW = DIALED + timedelta(seconds=60)
@@ -146,19 +147,14 @@ def test_a_billed_duration_may_be_rounded_up_or_nothing(sent: int, others: dict[
     ("price", "currency", "kept"),
     [
         ("0", "USD", "0"),
-        ("0.0333333", "", "0.033333"),
-        ("5", "usd", "5"),
+        ("5", "EUR", "5"),
         ("-0.01", "USD", None),
-        ("NaN", "USD", None),
-        ("Infinity", "USD", None),
         ("100000000", "USD", None),
-        ("1", "dollars", None),
-        ("1", "US$", None),
     ],
 )
 def test_a_price_can_be_charged(price: str, currency: str, kept: str | None) -> None:
-    values, doubtful, _ = taken(price=Decimal(price), currency=currency)
-    assert values.get("cost_price") == (Decimal(kept) if kept else None)
+    values, doubtful, _ = taken(price=Money(Decimal(price), currency))
+    assert values.get("cost_price") == (Money(Decimal(kept), currency) if kept else None)
     assert doubtful == (set() if kept else {"price"})
 
 

@@ -54,7 +54,7 @@ def test_a_budget_needs_one_currency_and_a_price(made: Campaign) -> None:
     ProviderAccount.objects.filter(provider="allomia").update(price_per_minute=Decimal("0.10"))
     assert found(budget=Decimal(10)) == {("budget_without_price", "warning")}
     ProviderAccount.objects.update(price_per_minute=Decimal("0.10"), price_per_minute_currency="EUR")
-    assert found() == {("budget_currency", "error")}
+    assert found() == {("budget_currency", "error"), ("cost_not_reported", "warning")}, "CallingBox tells dollars"
 
 
 def test_what_a_contact_would_hear_is_shown(made: Campaign, api: Any) -> None:

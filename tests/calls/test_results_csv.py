@@ -95,6 +95,7 @@ def test_a_row_tells_what_became_of_a_person(
         "result": '{"confirmed": true}',
         "variables": '{"slot": "9:30"}',
         "cost_estimated": "0.01",
+        "other_costs": "",
     }
     assert (other["recipient"], other["status"], other["call"]) == (str(waiting.uuid), "pending", "")
     Call.objects.filter(pk=last.pk).update(result=None, result_text="confirmed: yes")

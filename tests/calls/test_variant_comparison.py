@@ -14,11 +14,13 @@ from calls.models import Call, Status
 from calls.reports.variant_comparison import Variant, compare, judge
 from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
+from tenants.money import Amounts
+from tests.calls.support import euros
 from tests.conftest import an_assistant
 
 
 def variant(name: str, people: int, completed: int) -> Variant:
-    return Variant(name, name, people, people, completed, None, "USD")
+    return Variant(name, name, people, people, completed, Amounts())
 
 
 def test_few_people_say_nothing_and_how_much_would_show() -> None:
@@ -117,12 +119,12 @@ def test_a_campaign_is_counted_by_the_assistant_of_each_call(assistant: Assistan
     called(elsewhere, assistant, phone_number, 6, "completed")
 
     found = {row.name: row for row in compare(campaign).variants}
-    counts = {name: (row.people, row.calls, row.completed, row.cost) for name, row in found.items()}
+    counts = {name: (row.people, row.calls, row.completed, row.cost.parts) for name, row in found.items()}
     assert counts == {
-        "Reminder": (3, 4, 1, Decimal("1.00")),
-        "Friendly": (1, 1, 1, Decimal("0.25")),
-        "Idle": (0, 0, 0, None),
-        "Gone": (1, 1, 0, Decimal("0.25")),
+        "Reminder": (3, 4, 1, (euros("1.00"),)),
+        "Friendly": (1, 1, 1, (euros("0.25"),)),
+        "Idle": (0, 0, 0, ()),
+        "Gone": (1, 1, 0, (euros("0.25"),)),
     }
     shown = compare(campaign).as_json()
     assert set(shown) == {"variants", "statement"}
@@ -132,4 +134,7 @@ def test_a_campaign_is_counted_by_the_assistant_of_each_call(assistant: Assistan
     assert shown["variants"][2]["rate"] is None
     Call.objects.filter(assistant=second).update(cost_currency="USD")
     called(campaign, second, phone_number, 7, "completed")
-    assert {row.name: row.cost for row in compare(campaign).variants}["Friendly"] is None, "no sum of two currencies"
+    mixed = compare(campaign).as_json()["variants"][1]
+    assert (mixed["cost"], mixed["cost_per_completed"]) == (None, None), "no sum of two currencies"
+    quarters = [{"amount": "0.25", "currency": "EUR"}, {"amount": "0.25", "currency": "USD"}]
+    assert mixed["cost_by_currency"] == quarters

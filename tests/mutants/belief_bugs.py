@@ -15,12 +15,13 @@ RETRIES, BUDGETS, SELECTION, HISTORY = (
     f"calls/gate/{name}.py" for name in ("retry_waits", "budgets", "selection", "history")
 )
 SEARCH, CALL, SPOKEN = "calls/following/reconciling.py", "calls/models/call.py", "campaigns/rules/spoken.py"
+COSTING, GATE = "calls/models/costing.py", "calls/gate/decision.py"
 
-RULES, POSSIBLE, EVIDENCE, IDS, OPT_OUT, MONEY, OVERDUE, SEARCHES, CLOCK, TURNS, HELD = (
+RULES, POSSIBLE, EVIDENCE, IDS, OPT_OUT, MONEY, OVERDUE, SEARCHES, CLOCK, TURNS, HELD, CURRENCIES = (
     f"tests/calls/test_{name}.py::"
     for name in (
         *("folding", "plausibility", "evidence", "reused_ids", "opt_out", "costs", "overdue", "reconciling"),
-        *("own_clock", "weight_zero", "placeholder_values"),
+        *("own_clock", "weight_zero", "placeholder_values", "currencies"),
     )
 )
 
@@ -172,7 +173,9 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "Calls of 0.50 count as 0.06 in budgets and reports, although their price is known.",
         (
             Edit(
-                CALL, 'COST = Coalesce("cost_price", "cost_estimate")', 'COST = Coalesce("cost_estimate", "cost_price")'
+                COSTING,
+                'COST = Coalesce("cost_price", "cost_estimate")',
+                'COST = Coalesce("cost_estimate", "cost_price")',
             ),
         ),
         (MONEY + "test_a_price_replaces_the_estimate_whenever_it_comes",),
@@ -194,12 +197,30 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "A free call is shown with our estimate, and reported so to the customer.",
         (
             Edit(
-                CALL,
-                "        return self.cost_estimate if self.cost_price is None else self.cost_price\n",
-                "        return self.cost_price or self.cost_estimate\n",
+                COSTING,
+                "self.cost_estimate if self.cost_price is None else self.cost_price",
+                "self.cost_price or self.cost_estimate",
             ),
         ),
         (MONEY + "test_a_free_call_costs_nothing",),
+    ),
+    Bug(
+        "an estimate follows the account's new price",
+        "A call that was open while the price and its currency were edited is estimated at another price.",
+        (Edit(COSTS, "price, seconds = call.price_per_minute,", "price, seconds = call.account.price_per_minute,"),),
+        (CURRENCIES + "test_a_new_price_changes_no_earlier_call",),
+    ),
+    Bug(
+        "what is set aside is in the currency of the cost",
+        "Euros that are set aside count as dollars, and the budget in euros is spent twice.",
+        (Edit(BUDGETS, "Money(beyond if own == currency else aside, own)", "Money(beyond, currency)"),),
+        (CURRENCIES + "test_a_call_counts_in_both_currencies_while_its_price_may_change",),
+    ),
+    Bug(
+        "a campaign's calls are placed in a currency that its budget cannot count",
+        "A campaign spends yen without end, because its budget in euros never counts them.",
+        (Edit(GATE, "if any(reserve.currency != facts.budget.currency for reserve in reserves):", "if False:"),),
+        (CURRENCIES + "test_a_budget_stops_calls_that_it_cannot_count",),
     ),
     Bug(
         "zero seconds are no duration",

@@ -517,13 +517,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the budget is not counted within a batch",
         "Eight calls are placed with the budget of one.",
-        (Edit("calls/dialing/asking.py", "            spent=found.spent + self._reserved[call.campaign_id],\n", ""),),
+        (Edit("calls/dialing/asking.py", "with_more(found.spent, self._reserved[call.campaign_id])", "found.spent"),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
         "the reserve is not stored",
         "Each batch can spend the whole budget again until the first calls have ended.",
-        (Edit("calls/dialing/intents.py", "        call.cost_reserved = budgets.reserve_of(call.account)\n", ""),),
+        (Edit("calls/dialing/intents.py", "        budgets.set_aside(call)\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),

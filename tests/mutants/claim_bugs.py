@@ -52,8 +52,8 @@ CLAIM_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 INTENTS,
-                "        call.cost_reserved = budgets.reserve_of(call.account)\n",
-                "        call.cost_reserved = budgets.reserve_of(call.account) * (call is allowed[0][0])\n",
+                "        budgets.set_aside(call)\n",
+                "        if call is allowed[0][0]:\n            budgets.set_aside(call)\n",
             ),
         ),
         (STORED,),

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
@@ -23,6 +22,7 @@ from providers.adapters import registry
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Provider, Reading, Request
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
+from tenants.money import Money
 from tests.providers import skipping
 from tests.providers.odd_answers import SAY_NOTHING, OddAnswer, odd_bodies, odd_fields, odd_mixtures
 from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
@@ -563,15 +563,15 @@ def _assert_storable(found: Any) -> None:
 
     It has no NUL, no lone surrogate and no infinite number; times, texts and numbers are within limits.
     """
-    for name, value in dataclasses.asdict(found).items():
+    for name, value in ((each.name, getattr(found, each.name)) for each in dataclasses.fields(found)):
         if isinstance(value, str):
             assert not re.search("[\x00\ud800-\udfff]", value), name
             assert len(value) <= 20_000, name
         elif isinstance(value, datetime):
             assert value.tzinfo is UTC
             assert 2000 <= value.year < 2100
-        elif isinstance(value, Decimal):
-            assert value.is_finite()
+        elif isinstance(value, Money):
+            assert value.amount.is_finite() and re.fullmatch("[A-Z]{3}", value.currency)
         elif isinstance(value, bool):
             pass
         elif isinstance(value, int):

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from providers.adapters.base import AccountConfig, Answer, CallOrder, CallState, Verification
 from providers.adapters.callingbox import CallingBox
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, Rejected
+from tests.calls.support import usd
 from tests.providers.contract import NOW, PAGE, Case, ProviderContract
 from tests.providers.wire import Behaviour, Wire, answer
 
@@ -236,7 +236,7 @@ class TestCallingBox(ProviderContract):
         assert found.answered_at == datetime(2026, 4, 11, 13, 5, 11, tzinfo=UTC)
         assert found.ended_at == datetime(2026, 4, 11, 13, 5, 51, tzinfo=UTC)
         assert (found.duration_seconds, found.billed_duration_seconds) == (47, 40)
-        assert (found.price, found.currency) == (Decimal("0.03333"), "USD")
+        assert found.price == usd("0.03333")
         assert (found.result, found.result_status, found.settled) == ({"confirmed": True}, "completed", True)
         assert (found.ended_reason, found.provider_reason) == ("", "NORMAL_CLEARING")
 
@@ -265,8 +265,8 @@ class TestCallingBox(ProviderContract):
 
     def test_a_hold_is_not_a_price(self) -> None:
         held = self.read(call(reservation_status="reserved", billing_amount_milli_cents=150_000))
-        assert (held.price, held.currency) == (None, "")
-        assert self.read(call(billing_amount_milli_cents=5000)).price == Decimal("0.05")
+        assert held.price is None
+        assert self.read(call(billing_amount_milli_cents=5000)).price == usd("0.05")
 
     @pytest.mark.parametrize(
         ("changes", "figures", "settled"),
@@ -278,10 +278,10 @@ class TestCallingBox(ProviderContract):
             ({"reservation_status": "on hold"}, (47, 40, None), False),
             ({"reservation_status": "on hold"} | ZEROS, (None, None, None), False),
             # Settled or released: facts. Zero is zero: the call was free.
-            ({"reservation_status": "settled"} | ZEROS, (0, 0, Decimal(0)), True),
-            ({"reservation_status": "Released"} | ZEROS, (0, 0, Decimal(0)), True),
-            ({"billing_amount_milli_cents": "3333", "duration_seconds": "47"}, (47, 40, Decimal("0.03333")), True),
-            ({"billing_amount_milli_cents": 3333.0}, (47, 40, Decimal("0.03333")), True),
+            ({"reservation_status": "settled"} | ZEROS, (0, 0, usd(0)), True),
+            ({"reservation_status": "Released"} | ZEROS, (0, 0, usd(0)), True),
+            ({"billing_amount_milli_cents": "3333", "duration_seconds": "47"}, (47, 40, usd("0.03333")), True),
+            ({"billing_amount_milli_cents": 3333.0}, (47, 40, usd("0.03333")), True),
             ({"billing_amount_milli_cents": -3333}, (47, 40, None), False),
             ({"billing_amount_milli_cents": "free"}, (47, 40, None), False),
             ({"billing_amount_milli_cents": None}, (47, 40, None), True),
@@ -292,7 +292,7 @@ class TestCallingBox(ProviderContract):
     ) -> None:
         found = self.read(call(**changes))
         assert (found.duration_seconds, found.billed_duration_seconds, found.price) == figures
-        assert (found.currency, found.settled) == ("" if found.price is None else "USD", settled)
+        assert found.settled == settled
 
     @pytest.mark.parametrize(
         ("sent", "result", "text"),
@@ -403,7 +403,7 @@ class TestCallingBox(ProviderContract):
     def test_an_event_contains_the_call(self) -> None:
         found = self.provider().parse_callback({}, EVENT)
         assert (found.state, found.provider_call_id, found.reference) == (CallState.COMPLETED, CALL, "att-000420")
-        assert (found.price, found.result) == (Decimal("0.03333"), {"confirmed": True})
+        assert (found.price, found.result) == (usd("0.03333"), {"confirmed": True})
 
     def test_a_bare_call_is_read_only_when_it_is_signed(self) -> None:
         provider, bare = self.provider(), call()

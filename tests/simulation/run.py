@@ -20,12 +20,13 @@ from calls.forecast import forecast
 from calls.gate import budgets
 from calls.gate.selection import Choices
 from calls.models import Call, CallBack, CallEvent
-from calls.models.call import COST
+from calls.models.costing import COST
 from calls.outcomes import recording
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
+from tenants.money import Money
 from tests.simulation import deeds, world
 from tests.simulation.engine import Steps
 from tests.simulation.journal import Journal, Left
@@ -236,7 +237,7 @@ class Month:
             account=self._account_name[call.account_id],
             number=call.from_number,
             phone=call.to_number,
-            reserved=budgets.reserve_of(call.account),
+            reserved=budgets.reserve_of(call.account).amount,
             asked_for=call.asked_for,
             rate=call.account.price_per_minute,
         )
@@ -294,7 +295,7 @@ def told(pk: int, dial: Dial, *, settled: bool) -> Reading:
     zero = manner.zero_first and not settled
     fields: dict[str, Any] = dict(manner.machine) if dial.machine else {}
     if settled:
-        fields |= {"price": manner.price, "currency": "USD" if manner.price is not None else ""}
+        fields |= {"price": Money.known(manner.price, "USD")}
         fields |= manner.opt_out or {}
     elif zero:
         fields |= {"price": Decimal(0), "currency": "USD", "billed_duration_seconds": 0}

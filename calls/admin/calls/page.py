@@ -29,6 +29,7 @@ from campaigns.wording import counted
 from providers.adapters.errors import ProviderError
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.money import money_text
 from tenants.policy import Action
 
 EVENTS, CALLBACKS = 200, 50
@@ -204,12 +205,11 @@ def _technical(call: Call) -> list[tuple[str, Any]]:
 
 def _cost(call: Call) -> str:
     """Return what the call costs, and what it counts for in budgets while that is more."""
-    found = "" if call.cost is None else labels.money(call.cost, call.cost_currency)
-    if call.cost_is_estimate:
-        found += " (estimate)"
-    if call.cost_reserved > (call.cost or 0):
-        found += f"{', ' if found else ''}{labels.money(call.cost_reserved, call.cost_currency)} set aside"
-    return found or "Not reported"
+    cost, reserve = call.cost, call.reserve
+    parts = [f"{money_text(cost)}{' (estimate)' if call.cost_is_estimate else ''}"] if cost is not None else []
+    if reserve and (cost is None or reserve.currency != cost.currency or reserve > cost):
+        parts.append(f"{money_text(reserve)} set aside")
+    return ", ".join(parts) or money_text(None)
 
 
 def _number(e164: str) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from calls.admin.shared import labels
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
@@ -15,6 +12,7 @@ from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.rules.windows import DAYS
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
+from tenants.money import money_text
 
 COUNTED = 100_000  # beyond that a sentence says “more than”
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -182,25 +180,23 @@ def cost(obj: Campaign, contacts: int) -> str:
     Without a budget, it assumes that every contact is called as often as allowed, and that each call lasts as long as
     money is set aside for it.
     """
-    left = None if obj.budget is None else max(obj.budget - budgets.spent_on(obj), Decimal(0))
+    if (limit := obj.spending_limit) is not None:
+        left = (limit - budgets.spent_on(obj).within(limit.currency)).at_least_nothing()
+        used = f" of its budget of {money_text(limit)}" if left != limit else ", its budget"
+        return f"The campaign costs at most {money_text(left)}{used}. Then it pauses itself."
     accounts = [assistant.account for assistant, _ in weighted_assistants(obj)]
-    priced = [account for account in accounts if account.price_per_minute is not None]
-    if left is not None:
-        used = f" of its budget of {labels.money(obj.budget, obj.budget_currency)}" if left != obj.budget else ""
-        within = f"The campaign costs at most {labels.money(left, obj.budget_currency)}{used or ', its budget'}"
-        return f"{within}. Then it pauses itself."
+    priced = [account for account in accounts if account.price is not None]
     if not accounts or len(priced) < len(accounts):
         return "The maximum cost is unknown: the campaign has no budget, and its provider account has no price."
-    if len({account.price_per_minute_currency for account in priced}) > 1:
+    reserves = {account: budgets.reserve_of(account) for account in priced}
+    if len({reserve.currency for reserve in reserves.values()}) > 1:
         return "The maximum cost is unknown: the prices of its provider accounts are in different currencies."
-    dearest = max(priced, key=budgets.reserve_of)
-    each, currency = budgets.reserve_of(dearest), dearest.price_per_minute_currency
-    calls = counted(obj.max_attempts, "call")
+    dearest = max(priced, key=reserves.__getitem__)
+    each, calls = reserves[dearest] * obj.max_attempts, counted(obj.max_attempts, "call")
     length = f"{calls} of up to {dearest.reserved_minutes.normalize():f} minutes to each contact"
     if contacts > COUNTED:
-        limit = labels.money(each * obj.max_attempts, currency)
-        return f"The campaign has no budget. It costs at most {limit} per contact: {length}."
-    return f"The campaign costs at most {labels.money(each * contacts * obj.max_attempts, currency)}: {length}."
+        return f"The campaign has no budget. It costs at most {money_text(each)} per contact: {length}."
+    return f"The campaign costs at most {money_text(each * contacts)}: {length}."
 
 
 def _members(obj: Campaign) -> int:

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.campaigns.charts import charts_of
-from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices, weighted_assistants
@@ -25,6 +24,7 @@ from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.rules.spoken import Rule, preview
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
+from tenants.money import money_text
 
 S = Campaign.Status
 FORECAST_AT_ONCE = 1_000  # recipients; a forecast for more takes too long for a page, so it has a button
@@ -77,8 +77,8 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         "condition": "" if campaign.starts_at and campaign.starts_at > now else when,
         "ends": str(local_time(found.finishes_at, "")),  # within a sentence
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
-        "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
-        "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
+        "costs": money_text(found.cost_low) if found.cost_low else "",
+        "at_most": money_text(found.cost_high) if found.cost_high else "",
         "placeholders": placeholder_rows(found),
         "warnings": [] if found.too_many else [problem.message for problem in forecast_warnings(found)],
     }
@@ -112,8 +112,8 @@ def _variant(row: Variant) -> dict[str, str]:
         "reached": f"{row.completed:,}",
         "rate": "-" if row.rate is None else percent(row.rate),
         "range": "-" if row.rate is None else f"{percent(row.low)} to {percent(row.high)}",
-        "cost": labels.money(row.cost, row.currency) + (" (estimate)" if row.is_estimate else ""),
-        "cost_each": labels.money(row.cost_per_completed, row.currency),
+        "cost": money_text(row.cost) + (" (estimate)" if row.is_estimate else ""),
+        "cost_each": money_text(row.cost_per_completed),
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from calls.admin.shared import labels
 from campaigns.models import Campaign, ContactList, RetryRule
 from campaigns.rules.number_zones import country_name
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
+from tenants.money import Money, money_text
 
 SHOWN = 20
 LABELS = {
@@ -86,7 +87,7 @@ def _value(field: str, value: Any, names: dict[str, str]) -> str:
     if isinstance(value, list):
         return "; ".join(_item(field, item, names) for item in value)
     if field == "budget":
-        return labels.money(value["amount"], value["currency"])
+        return money_text(Money(Decimal(value["amount"]), value["currency"]))
     if isinstance(value, dict):
         return ", ".join(f"{name}: {text}" for name, text in value.items())
     return names.get(str(value), str(value))

@@ -10,12 +10,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from calls.admin.people.counts import OPEN
-from calls.admin.shared.labels import money
 from calls.gate import budgets
 from calls.models import Status
 from calls.reports.variant_comparison import percent
 from campaigns.models import Campaign, RecipientCount
 from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.money import money_text
 
 
 class ListColumns(ScopedAdmin):
@@ -47,7 +47,7 @@ class ListColumns(ScopedAdmin):
     @admin.display(description="spent")
     def spent(self, row: Campaign) -> str:
         sums = getattr(row, "sums", None)
-        return money(sums.paid, row.budget_currency) if sums and row.started_at else "-"
+        return money_text(sums.paid) if sums and row.started_at else "-"
 
 
 def _groups(row: Campaign) -> list[Any]:

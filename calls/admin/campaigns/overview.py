@@ -18,7 +18,6 @@ from calls.admin.shared.labels import (
     RECIPIENT_PARTS,
     bar,
     budget,
-    money,
 )
 from calls.gate import budgets
 from calls.models import Call, Status
@@ -27,6 +26,7 @@ from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
+from tenants.money import money_text
 
 S = Campaign.Status
 UNFINISHED = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
@@ -94,9 +94,9 @@ def _progress(obj: Campaign) -> dict[str, Any]:
         "attempts": f"{counts.attempts:,}",
         "open_calls": sums.open_calls,
         "attention": _attention(obj, sums.overdue_calls, recipients[Recipient.Status.REVIEW], calls_url),
-        "spent": money(sums.paid, obj.budget_currency),
-        "estimated": money(sums.estimated, obj.budget_currency) if sums.estimated else "",
-        "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
+        "spent": money_text(sums.paid) if sums.paid or counts.attempts else "0",
+        "estimated": money_text(sums.estimated) if sums.estimated else "",
+        "budget": budget(sums.used, limit) if (limit := obj.spending_limit) is not None else None,
     }
 
 

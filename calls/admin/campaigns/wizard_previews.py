@@ -25,7 +25,6 @@ from calls.admin.campaigns.wizard_steps import (
     with_links,
 )
 from calls.admin.setup.legal_hours import hours_text
-from calls.admin.shared import labels
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import weighted_assistants
 from calls.reports import audience
@@ -37,6 +36,7 @@ from campaigns.rules.windows import Hours, local_text
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 from tenants.models import Organization
+from tenants.money import money_text
 
 LISTS = 200
 OPENINGS = 5
@@ -137,8 +137,8 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "starts": local_time(found.starts_at, ""),
         "ends": local_time(found.finishes_at, ""),
         "calls": f"{found.calls:,}",
-        "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
-        "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
+        "costs": money_text(found.cost_low) if found.cost_low else "",
+        "at_most": money_text(found.cost_high) if found.cost_high else "",
         "warnings": with_links(campaign, forecast_warnings(found)),
         "placeholders": placeholder_rows(found),
     }
@@ -161,7 +161,6 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
         f"{counted(rule.max_attempts, 'attempt')} in all"
         for rule in campaign.retry_rules.all()
     ]
-    budget = labels.money(campaign.budget, campaign.budget_currency)
     pace, open_calls = campaign.calls_per_minute, campaign.max_open_calls
     lines = {
         CONTACTS: [row.name for row in campaign.contact_lists.all()],
@@ -185,7 +184,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
             "Then the contact's next number" if campaign.try_next_number else "",
             f"At most {counted(pace, 'call')} per minute" if pace else "",
             f"At most {counted(open_calls, 'call')} under way" if open_calls else "",
-            f"Budget {budget}" if campaign.budget is not None else "No budget",
+            f"Budget {money_text(campaign.spending_limit)}" if campaign.budget is not None else "No budget",
         ],
     }
     return [

@@ -77,7 +77,7 @@ FIXED_AT: Mapping[str, WizardStep] = {
     **dict.fromkeys(("missing_variables", "placeholder_values"), ASSISTANT),
     **dict.fromkeys(("no_common_hour", "zones_contradict", "never_open"), SCHEDULE),
     **dict.fromkeys(("no_window", "ends_in_the_past", "calling_hours", "no_open_window", "not_reached"), SCHEDULE),
-    **dict.fromkeys(("budget_without_price", "budget_currency", "budget", "attempts"), LIMITS),
+    **dict.fromkeys(("budget_without_price", "budget_currency", "budget_not_counted", "budget", "attempts"), LIMITS),
     **dict.fromkeys(("outcome_not_reported", "cost_not_reported"), LIMITS),
     "opt_out_not_reported": ASSISTANT,
 }

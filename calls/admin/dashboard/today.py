@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,16 +18,17 @@ from django.utils import timezone
 
 from calls.admin.setup import account_health
 from calls.admin.shared import bar_chart
-from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, money
-from calls.gate.budgets import spent_today_by
+from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget
+from calls.gate.budgets import spending_today_by
 from calls.models import OPEN, TERMINAL, Call, Status
-from calls.models.call import COST, NOT_PRICED
+from calls.models.costing import COST, NOT_PRICED
 from calls.models.counts import RANG
 from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
 from tenants.clock_changes import start_of_day
 from tenants.models import Organization
+from tenants.money import Amounts, Money, money_text
 
 BUDGETS = 3  # organizations whose daily budget is shown
 ACCOUNTS = 8
@@ -94,8 +93,8 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
         "total_before": f"{sum(row['before'] for row in ended.values()):,}",
         "answered": _answered(ended, "n"),
         "answered_before": _answered(ended, "before"),
-        "costs": [money(total, currency) for currency, total in costs.items() if total],
-        "estimated": ", ".join(money(total, currency) for currency, total in estimated.items() if total),
+        "spent": money_text(costs) if ended or costs else "0",
+        "estimated": money_text(estimated) if estimated else "",
         "bar": bar({status.value: ended[status]["n"] for status in TERMINAL if status in ended}, OUTCOME_PARTS),
         "outcomes": outcomes(ended),
         "hours": _hours(mine, day),
@@ -106,7 +105,7 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
     }
 
 
-def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], dict[str, Decimal], dict[str, Decimal]]:
+def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], Amounts, Amounts]:
     """Return counts of calls by status, today and a week before, and today's costs by currency.
 
     The last are the parts of the costs that are our estimate.
@@ -122,18 +121,18 @@ def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], di
             paid=Sum(COST, filter=today),
             guessed=Sum("cost_estimate", filter=today & NOT_PRICED),
         )
-        .order_by("cost_currency")
+        .order_by()
     )
     ended: dict[str, dict[str, int]] = {}
-    costs: defaultdict[str, Decimal] = defaultdict(Decimal)
-    estimated: defaultdict[str, Decimal] = defaultdict(Decimal)
+    costs: list[Money | None] = []
+    estimated: list[Money | None] = []
     for status, currency, n, n_before, paid, guessed in rows:
         counts = ended.setdefault(status, {"n": 0, "before": 0})
         counts["n"] += n
         counts["before"] += n_before
-        costs[currency] += paid or 0
-        estimated[currency] += guessed or 0
-    return ended, costs, estimated
+        costs.append(Money.known(paid, currency))
+        estimated.append(Money.known(guessed, currency))
+    return ended, Amounts.of(costs), Amounts.of(estimated).positive()
 
 
 def outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
@@ -181,12 +180,13 @@ def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
 
 def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -> list[dict[str, Any]]:
     """Return the spending of organizations with a daily budget, each for the day in its own time zone."""
-    spent = spent_today_by(limited, now)
+    spending = spending_today_by(limited, now)
     return [
         {
             "title": f"Daily budget of {row.name}" if all_of_mine > 1 else "Daily budget",
-            "budget": budget(spent.get(row.pk, Decimal(0)), row.daily_budget or Decimal(0), row.daily_budget_currency),
+            "budget": budget(spending[row.pk].used, limit),
             "zone": row.timezone,
         }
         for row in limited
+        if (limit := row.daily_limit) is not None
     ]

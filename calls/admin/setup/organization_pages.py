@@ -7,8 +7,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils import timezone
 
 from calls.actions import kill_switch, quiescing
+from calls.admin.shared.labels import budget
+from calls.gate.budgets import spending_today
 from calls.models import Call
 from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import DoNotCall
@@ -70,6 +73,12 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
         ),
         *OrganizationAdmin.steps,
     )
+
+    def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
+        found = super().panel_context(request, obj)
+        if (limit := obj.daily_limit) is not None:
+            found["budget"] = budget(spending_today(obj, timezone.now()).used, limit)
+        return found
 
 
 @admin.register(DoNotCall)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from calls.gate.budgets import ALERT_AT
+from calls.gate.budgets import ALERT_AT, percent_of
 from calls.models import Call, Status
 from calls.models.statuses import ENDED_BY_STAFF, RELEASED_BY_STAFF
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.placeholders import shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from tenants.masking import MASK
+from tenants.money import Amounts, Money, money_text, not_counted
 
 CALL_COLOURS = {
     Status.QUEUED: "info",
@@ -198,20 +198,18 @@ def check_name(code: str) -> str:
     return CHECK_LABELS.get(code) or reason(code).capitalize()
 
 
-def money(amount: Decimal | str | None, currency: str) -> str:
-    if amount is None:
-        return "-"
-    value = Decimal(amount)
-    return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00'):,} {currency}"
+def budget(spent: Amounts, limit: Money) -> dict[str, Any]:
+    """Return how much of a budget is used, with a colour that changes at the levels of the alerts.
 
-
-def budget(used: Decimal, limit: Decimal, currency: str) -> dict[str, Any]:
-    """Return how much of a budget is used, with a colour that changes at the levels of the alerts."""
-    percent = int(used * 100 / limit) if limit > 0 else 100
+    `spent`: in all currencies. What is in another than the budget's is named.
+    """
+    used = spent.within(limit.currency)
+    percent = percent_of(used, limit)
     level = sum(percent >= step for step in ALERT_AT)
     return {
-        "used": money(used, currency),
-        "limit": money(limit, currency),
+        "used": money_text(used),
+        "limit": money_text(limit),
+        "not_counted": not_counted(spent.beyond(limit.currency)),
         "percent": percent,
         "colour": ("success", "info", "warning", "danger")[level],
     }

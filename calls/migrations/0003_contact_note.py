@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('calls', '0001_initial'),
+        ('calls', '0002_calls_keep_their_price'),
         ('campaigns', '0004_ongoing'),
         ('tenants', '0001_initial'),
     ]
