@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -49,13 +49,14 @@ class Silence:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Slot, tuple[datetime, float]] = {}
+        self._seen: dict[Slot, tuple[datetime | None, float]] = {}
 
     def forget(self, slot: Slot | None = None) -> None:
         """Begin anew, for one slot or all."""
         self._seen = {} if slot is None else {other: seen for other, seen in self._seen.items() if other != slot}
 
-    def note(self, beats: dict[Slot, datetime]) -> None:
+    def note(self, beats: Mapping[Slot, datetime | None]) -> None:
+        """Note the newest heartbeat of each slot. None: it has no row, and is silent until it has one again."""
         now = time.monotonic()
         for slot, at in beats.items():
             if slot not in self._seen or self._seen[slot][0] != at:
@@ -170,8 +171,7 @@ class Watcher:
         try:
             close_old_connections()
             self._compare()
-            rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
-            self._silence.note({(role, slot): at for role, slot, at in rows})
+            self._silence.note(self._beats())
             for slot, child in self._engines.items():
                 self._look_at_engine(slot, child)
             self._look_at_tasks()
@@ -179,6 +179,12 @@ class Watcher:
         except (DatabaseError, InterfaceError, OSError):  # OSError: the system has no process to give
             logger.exception("The watcher cannot look after its processes", extra=outage_log.REPEATS)
             self._silence.forget()  # in an outage nobody can beat
+
+    def _beats(self) -> dict[Slot, datetime | None]:
+        """Return when each slot has beaten. None: another worker deleted its row, because it was silent for an hour."""
+        slots_of_all: list[Slot] = [(UPKEEP, tasks.SLOT), *((ENGINE, slot) for slot in self._engines)]
+        rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
+        return dict.fromkeys(slots_of_all) | {(Heartbeat.Role(role), slot): at for role, slot, at in rows}
 
     def _compare(self) -> None:
         """Compare the dial journal with the database, which may have been restored. Raises Refused."""
@@ -202,7 +208,7 @@ class Watcher:
         elif silence > self.timing.silent_upkeep and time.monotonic() > self._queue_again_at:
             self._queue_again_at = time.monotonic() + self.timing.between_replacements
             logger.warning("Upkeep is silent: a new task is queued")
-            tasks.queue_upkeep(self.name)
+            tasks.revive(self.name)
 
     def _is_gone(self, child: Child, silence: float, patience: float, name: str) -> bool:
         """Return whether a child has to be started again, once nothing is left of its last processes."""

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from django_q.models import OrmQ
 
+from calls.engine import leftovers
 from calls.models import Call, Heartbeat, Status
+from campaigns.models import Campaign
 from tenants.models import Organization
 from tests.calls import support
 from tests.chaos.processes import MARK, children, family, is_kind, marked
@@ -186,6 +189,38 @@ def a_task_process_freezes(process: subprocess.Popen[bytes], impatient: Path) ->
     impatient.unlink()
     assert alive([frozen]) == []
     eventually(beating, "upkeep did not resume")
+
+
+def test_a_worker_that_was_cut_off_for_an_hour_comes_back_by_itself(
+    callers: Organization, sandbox: Any, tmp_path: Path
+) -> None:
+    """Another worker has deleted its heartbeats and its queue meanwhile, as those of a worker that was killed."""
+    number = support.reach(callers, sandbox.url, "allomia")
+    with worker(tmp_path / "log", tmp_path / "impatient") as process:
+        eventually(beating)
+        leftovers.purge(timezone.now() + 2 * leftovers.HEARTBEATS_KEPT)
+        eventually(beating, "the worker does not beat again")
+        leftovers.purge(timezone.now())
+        call = support.single(number, NUMBER)
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "no calls are placed")
+        assert beating(), "the rows of a living worker were deleted"
+        assert process.poll() is None
+    assert len(sandbox.journal()) == 1
+
+
+def test_a_task_queue_that_is_emptied_loses_no_work(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
+    """It holds only the next upkeep task. What is to be done stands in our own tables."""
+    number = support.reach(callers, sandbox.url, "allomia")
+    with worker(tmp_path / "log", tmp_path / "impatient"):
+        eventually(beating)
+        upkeep = Heartbeat.objects.filter(role=Heartbeat.Role.UPKEEP)
+        upkeep.update(run="another")  # the running task ends without a successor
+        eventually(lambda: not OrmQ.objects.exists(), "the task does not end")
+        numbers = [f"+121255501{ending}" for ending in range(40, 50)]
+        campaign = support.campaign(number, support.people(callers, numbers), status=Campaign.Status.RUNNING)
+        OrmQ.objects.all().delete()
+        eventually(lambda: campaign.recipients.filter(status="done").count() == len(numbers), "contacts are left")
+    assert sorted(dial["to_number"] for dial in sandbox.journal()) == numbers
 
 
 def signal_watcher(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.calls.worker_process <file>
 
-While the file exists, the watcher replaces what had no heartbeat for `SHORT` seconds.
+While the file exists, the watcher replaces what had no heartbeat for `SHORT` seconds. It always queues upkeep again
+after twice as long.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main(impatient: Path) -> None:
             return super().__getattribute__(name)
 
     assert min(WATCHER_TIMING.silent_tasks, WATCHER_TIMING.silent_engine) > SHORT
-    watcher = Watcher(timing=Told(look=0.1))
+    watcher = Watcher(timing=Told(look=0.1, silent_upkeep=2 * SHORT))  # longer than between two heartbeats
     watcher.prepare()
     watcher.run()
 
