@@ -124,14 +124,27 @@ class Watcher:
                 self._rest(awake)
             self._ask_to_stop(started)
         finally:
-            for child in started:
-                child.kill()
-        leader.release(f"{self.name}/")
-        Heartbeat.objects.filter(worker=self.name).delete()
-        tasks.empty_queue(self.name)
+            self._leave(started)
         self.say("The worker has stopped.")
         if refused:
             raise refused
+
+    def _leave(self, children: list[Child]) -> None:
+        """End what still runs, then delete what says that the worker does. No failure keeps the rest from being done.
+
+        What the database does not delete now, another worker deletes after an hour.
+        """
+        steps: list[Callable[[], object]] = [
+            *(child.kill for child in children),
+            partial(leader.release, f"{self.name}/"),
+            Heartbeat.objects.filter(worker=self.name).delete,
+            partial(tasks.empty_queue, self.name),
+        ]
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                logger.exception("The worker left something behind", extra=outage_log.REPEATS)
 
     def _handle_signals(self) -> int:
         """Note signals, and let them write to a pipe. Return its reading end, so that `_rest` ends at once."""

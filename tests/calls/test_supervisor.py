@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from calls.engine import leftovers
+from calls.engine.supervisor import Watcher
+from calls.journal import standing
 from calls.models import Call, Heartbeat, Status
 from campaigns.models import Campaign
 from tenants.models import Organization
@@ -221,6 +223,28 @@ def test_a_task_queue_that_is_emptied_loses_no_work(callers: Organization, sandb
         OrmQ.objects.all().delete()
         eventually(lambda: campaign.recipients.filter(status="done").count() == len(numbers), "contacts are left")
     assert sorted(dial["to_number"] for dial in sandbox.journal()) == numbers
+
+
+def test_a_refusal_is_told_though_nothing_can_be_tidied_up(
+    callers: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit status says that the database was restored, and the service manager does not start the worker again."""
+    watcher = Watcher(name="w", say=str)
+    watcher.prepare()
+
+    def look() -> None:
+        raise standing.Refused("It was restored.")
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    reading, _ = os.pipe()
+    monkeypatch.setattr(watcher, "_handle_signals", lambda: reading)
+    monkeypatch.setattr(watcher, "_starts", list)
+    monkeypatch.setattr(watcher, "_look", look)
+    with connection.execute_wrapper(refuse), pytest.raises(standing.Refused):
+        watcher.run()
+    assert Heartbeat.objects.filter(worker="w").exists(), "nothing was refused"
 
 
 def signal_watcher(process: subprocess.Popen[bytes]) -> None:
