@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,15 +12,19 @@ from typing import Any
 
 
 @contextmanager
-def relay(port: int, to: int) -> Iterator[None]:
-    """Relay what connects to `port` of the loopback address to the port `to`."""
+def relay(port: int, to: int, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Relay what connects to `port` of the loopback address to the port `to`. `tls`: the relay's end has TLS."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
-            with socket.create_connection(("127.0.0.1", to)) as there:
-                back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
+            try:
+                here = tls.wrap_socket(self.request, server_side=True) if tls else self.request
+            except OSError:  # the client does not trust the certificate
+                return
+            with here, socket.create_connection(("127.0.0.1", to)) as there:
+                back = threading.Thread(target=_copy, args=(there, here), daemon=True)
                 back.start()
-                _copy(self.request, there)
+                _copy(here, there)
                 back.join()
 
     class Server(ThreadingTCPServer):
