@@ -41,11 +41,14 @@ def database_url() -> str:
 
 
 @contextmanager
-def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run production's command. Once the file `impatient` exists, silence is noticed after seconds."""
+def worker(log: Path, impatient: Path | None = None, clock: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run production's command. Once the file `impatient` exists, silence is noticed after seconds.
+
+    `clock`: a file with the seconds by which the worker's clock is ahead.
+    """
     command = ["manage.py", "worker", "--skip-checks"]
     if impatient is not None:
-        command = ["-m", "tests.calls.worker_process", str(impatient)]
+        command = ["-m", "tests.calls.worker_process", str(impatient), *([str(clock)] if clock else [])]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *command],
