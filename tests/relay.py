@@ -12,8 +12,8 @@ from typing import Any
 
 
 @contextmanager
-def relay(port: int, to: int, tls: ssl.SSLContext | None = None) -> Iterator[None]:
-    """Relay what connects to `port` of the loopback address to the port `to`. `tls`: the relay's end has TLS."""
+def relay(port: int, to: int, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[None]:
+    """Relay what connects to `port` of an address of this machine to the port `to`. `tls`: the relay's end has TLS."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
@@ -31,7 +31,7 @@ def relay(port: int, to: int, tls: ssl.SSLContext | None = None) -> Iterator[Non
         allow_reuse_address = daemon_threads = True
         block_on_close = False  # a client may keep its connection
 
-    with Server(("127.0.0.1", port), Handler) as server:
+    with Server((host, port), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
         server.shutdown()
