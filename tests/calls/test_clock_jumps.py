@@ -1,8 +1,4 @@
-(
-    ""
-    r"The clock of a worker jumps by an hour in the middle of a campaign: somebody sees it, and nobody is called twice."
-    ""
-)
+"""The clock of a worker jumps by an hour in the middle of a campaign: somebody sees it, and nobody is called twice."""
 
 from __future__ import annotations
 
