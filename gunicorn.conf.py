@@ -16,6 +16,10 @@ if preload_app:  # the application is loaded before `on_starting`
     starting.read_settings()
 
 
+JOURNAL_LATER = 75  # exit status of the check: the database is away, so that the dial journal was not compared
+found = 0  # the exit status of the check
+
+
 def on_starting(server: Any) -> None:
     """Check settings and tables, and end with the status of the check.
 
@@ -23,8 +27,14 @@ def on_starting(server: Any) -> None:
     """
     if not server.app.app_uri.startswith("config.wsgi"):
         return
+    global found
+    from calls.engine.lifeline import Lifeline  # of the directory that gunicorn has changed to
+
+    lifeline = Lifeline()
     child = os.fork()
     if child == 0:
+        os.setsid()  # the lifeline ends its group
+        lifeline.hold()
         _check()
 
     def end(number: int, _: Any) -> None:
@@ -33,11 +43,19 @@ def on_starting(server: Any) -> None:
         sys.exit(128 + number)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    found = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     for number, handler in before.items():
         signal.signal(number, handler)
-    if status:
-        sys.exit(status)
+    if found not in (0, JOURNAL_LATER):
+        sys.exit(found)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Do in a web process what the check could not do."""
+    if found == JOURNAL_LATER:
+        from config import starting
+
+        starting.compare_journal_later()
 
 
 def _check() -> None:
@@ -46,8 +64,7 @@ def _check() -> None:
         from config import starting
 
         starting.read_settings()
-        starting.begin_web()
-        status = 0
+        status = 0 if starting.begin_web() else JOURNAL_LATER
     except SystemExit as refused:
         status = int(refused.code or 0)
     except Exception:

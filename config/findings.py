@@ -22,6 +22,7 @@ from django.utils import timezone
 from calls.deadlines import CLUSTER_TIMING
 from calls.journal import standing
 from calls.reports import metrics as figures
+from calls.reports.due import due_rows
 from campaigns.models import number_hash
 from config import setting_names, static_files
 from config.environment import TABLE
@@ -154,7 +155,7 @@ def queues() -> Finding:
     Calls wait for the limits of accounts as well, and a large file takes its time: these are left out.
     """
     now = timezone.now()
-    due = {name: each for name, each in figures.due_rows(now).items() if name in QUEUES}
+    due = {name: each for name, each in due_rows(now).items() if name in QUEUES}
     oldest = [
         rows.order_by()
         .annotate(queue=Value(name))
@@ -290,19 +291,24 @@ def _duration(age: timedelta) -> str:
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
 
 
+def _alone(run: Callable[[], Finding]) -> Callable[[Look], Finding]:
+    """Return a check that shares nothing with others of the same look."""
+    return lambda _: run()
+
+
 CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
-    Check("migrations", "Tables", "They are those of this version.", lambda _: migrations()),
-    Check("field_keys", "Encryption keys", "They fit this database.", lambda _: key_canary.finding()),
-    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", lambda _: number_hash.finding()),
+    Check("migrations", "Tables", "They are those of this version.", _alone(migrations)),
+    Check("field_keys", "Encryption keys", "They fit this database.", _alone(key_canary.finding)),
+    Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", _alone(number_hash.finding)),
     Check("worker", "Worker", "It runs.", worker),
-    Check("queues", "Work that is due", "None of it is late.", lambda _: queues()),
+    Check("queues", "Work that is due", "None of it is late.", _alone(queues)),
     Check("clock", "Clock", "It agrees with the database's.", clock),
-    Check("disk", "Disk", "It has room.", lambda _: disk(), asks_database=False),
-    Check("storage", "Uploads", "Files can be stored.", lambda _: storage(), asks_database=False),
-    Check("dial_journal", "Dial journal", "It agrees with the database.", lambda _: journal()),
-    Check("static", "Static files", "They are those of this version.", lambda _: static(), asks_database=False),
-    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", lambda _: roles_of_nobody()),
-    Check("settings", "Settings", "All names are known.", lambda _: given(), asks_database=False),
+    Check("disk", "Disk", "It has room.", _alone(disk), asks_database=False),
+    Check("storage", "Uploads", "Files can be stored.", _alone(storage), asks_database=False),
+    Check("dial_journal", "Dial journal", "It agrees with the database.", _alone(journal)),
+    Check("static", "Static files", "They are those of this version.", _alone(static), asks_database=False),
+    Check("sign_in", "Single sign-on", "The organizations of its roles exist.", _alone(roles_of_nobody)),
+    Check("settings", "Settings", "All names are known.", _alone(given), asks_database=False),
 )
 TITLES = {check.name: check.title for check in CHECKS}

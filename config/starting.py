@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
+import threading
 from typing import NoReturn
 
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, get_commands
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils.module_loading import import_string
 
+from tenants.db.waiting import wait_until_fine
 from tenants.management.tables import DATABASE_SILENT, demand_tables
 
 logger = logging.getLogger(__name__)
@@ -55,18 +58,47 @@ def needs_tables(name: str) -> bool:
     return name in WITH_TABLES or (name not in WITHOUT_TABLES and get_commands().get(name) in OURS)
 
 
-def begin_web() -> None:
-    """Check the tables, and log what else is wrong. While the database does not answer, pages say so: web starts."""
+def begin_web() -> bool:
+    """Check the tables, and log what else is wrong. While the database does not answer, pages say so: web starts.
+
+    Return whether the dial journal was compared. If not, `compare_journal_later` is to be called.
+    """
     django.setup()
+    compared = False
     try:
         demand_tables(settings.WAIT_FOR_MIGRATIONS, logger.warning)
-        import_string("calls.journal.standing.begin_web")()
+        _compare_journal()
+        compared = True
     except CommandError as wrong:
         if wrong.returncode != DATABASE_SILENT:
             _end(str(wrong), wrong.returncode)
     except (DatabaseError, InterfaceError):  # as when it does not answer
         logger.exception("The dial journal could not be compared")
     import_string("config.findings.log_at_start")()  # its models can be imported only now
+    return compared
+
+
+def compare_journal_later() -> None:
+    """Compare the dial journal as soon as the database answers and has its tables. Pages are served meanwhile.
+
+    Until every host has shown its journal after a restore, no worker places calls.
+    """
+    threading.Thread(target=_compare_when_back, name="dial journal", daemon=True).start()
+
+
+def _compare_when_back() -> None:
+    try:
+        demand_tables(math.inf, logger.warning)
+        wait_until_fine(_compare_journal, logger.warning)
+    except (CommandError, DatabaseError, InterfaceError):
+        logger.exception("The dial journal could not be compared")
+    finally:
+        connection.close()
+
+
+def _compare_journal() -> str:
+    import_string("calls.journal.standing.begin_web")()
+    return ""
 
 
 def _say(sentence: str) -> None:

@@ -17,13 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BY_NAME = {"import_module", "import_string", "__import__"}
 # Django asks for these imports to wait until every model is loaded.
 MAY_IMPORT_LATE = {
-    *(
-        ("calls/apps.py", "ready"),
-        ("campaigns/apps.py", "ready"),
-        ("config/apps.py", "ready"),
-        ("tenants/apps.py", "ready"),
-    ),
-    ("config/starting.py", "begin_web"),  # before Django is set up there are no models
+    *((f"{room}/apps.py", "ready") for room in ("calls", "campaigns", "config", "tenants")),
+    # Before Django is set up there are no models.
+    *(("config/starting.py", "begin_web"), ("config/starting.py", "_compare_journal")),
 }
 
 

@@ -26,6 +26,8 @@ from tenants.journal.writer import DatabaseIsOlder
 
 logger = logging.getLogger(__name__)
 
+STOPPED = "The worker stopped between the decision and the request, so nothing was sent."
+
 Placed = tuple[placing.Claim, Reading | ProviderError]
 
 
@@ -120,10 +122,11 @@ class PlacingLane(Lane):
 
     async def _answer(self, claim: placing.Claim) -> Reading | ProviderError:
         """Send the request, unless the worker stops too soon to wait for the answer: then the call is queued again."""
-        if self.control.left_of(CLUSTER_TIMING.finish) < CLUSTER_TIMING.request:
-            return placing.Overslept("The worker stopped between the decision and the request, so nothing was sent.")
         began = time.monotonic()
-        answer = await placing.send(self._client, claim)
+        if self.control.left_of(CLUSTER_TIMING.finish) < CLUSTER_TIMING.request:
+            answer: Reading | ProviderError = placing.Overslept(STOPPED)
+        else:
+            answer = await placing.send(self._client, claim)
         self.tallies.note(claim.call.account_id, answer, began)
         return answer
 

@@ -12,8 +12,17 @@ STARTING = "starting"
 
 
 def open_slot(worker: str, role: Heartbeat.Role, slot: int) -> None:
-    """Let a process take the slot, instead of the one that holds it."""
-    Heartbeat.objects.update_or_create(worker=worker, role=role, slot=slot, defaults={"run": STARTING})
+    """Let a process take the slot, instead of the one that holds it.
+
+    That counts as a heartbeat: after a long silence, another worker would delete the row as one that nobody needs.
+    """
+    opened = {"run": STARTING, "beaten_at": timezone.now()}
+    Heartbeat.objects.update_or_create(worker=worker, role=role, slot=slot, defaults=opened)
+
+
+def open_missing(worker: str, role: Heartbeat.Role, slot: int) -> None:
+    """Open the slot if it has no row. A process that holds it keeps it."""
+    Heartbeat.objects.get_or_create(worker=worker, role=role, slot=slot, defaults={"run": STARTING})
 
 
 def take(worker: str, role: Heartbeat.Role, slot: int, run: str) -> bool:

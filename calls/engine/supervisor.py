@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -49,13 +49,14 @@ class Silence:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Slot, tuple[datetime, float]] = {}
+        self._seen: dict[Slot, tuple[datetime | None, float]] = {}
 
     def forget(self, slot: Slot | None = None) -> None:
         """Begin anew, for one slot or all."""
         self._seen = {} if slot is None else {other: seen for other, seen in self._seen.items() if other != slot}
 
-    def note(self, beats: dict[Slot, datetime]) -> None:
+    def note(self, beats: Mapping[Slot, datetime | None]) -> None:
+        """Note the newest heartbeat of each slot. None: it has no row, and is silent until it has one again."""
         now = time.monotonic()
         for slot, at in beats.items():
             if slot not in self._seen or self._seen[slot][0] != at:
@@ -123,14 +124,27 @@ class Watcher:
                 self._rest(awake)
             self._ask_to_stop(started)
         finally:
-            for child in started:
-                child.kill()
-        leader.release(f"{self.name}/")
-        Heartbeat.objects.filter(worker=self.name).delete()
-        tasks.empty_queue(self.name)
+            self._leave(started)
         self.say("The worker has stopped.")
         if refused:
             raise refused
+
+    def _leave(self, children: list[Child]) -> None:
+        """End what still runs, then delete what says that the worker does. No failure keeps the rest from being done.
+
+        What the database does not delete now, another worker deletes after an hour.
+        """
+        steps: list[Callable[[], object]] = [
+            *(child.kill for child in children),
+            partial(leader.release, f"{self.name}/"),
+            Heartbeat.objects.filter(worker=self.name).delete,
+            partial(tasks.empty_queue, self.name),
+        ]
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                logger.exception("The worker left something behind", extra=outage_log.REPEATS)
 
     def _handle_signals(self) -> int:
         """Note signals, and let them write to a pipe. Return its reading end, so that `_rest` ends at once."""
@@ -170,8 +184,7 @@ class Watcher:
         try:
             close_old_connections()
             self._compare()
-            rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
-            self._silence.note({(role, slot): at for role, slot, at in rows})
+            self._silence.note(self._beats())
             for slot, child in self._engines.items():
                 self._look_at_engine(slot, child)
             self._look_at_tasks()
@@ -179,6 +192,12 @@ class Watcher:
         except (DatabaseError, InterfaceError, OSError):  # OSError: the system has no process to give
             logger.exception("The watcher cannot look after its processes", extra=outage_log.REPEATS)
             self._silence.forget()  # in an outage nobody can beat
+
+    def _beats(self) -> dict[Slot, datetime | None]:
+        """Return when each slot has beaten. None: another worker deleted its row, because it was silent for an hour."""
+        slots_of_all: list[Slot] = [(UPKEEP, tasks.SLOT), *((ENGINE, slot) for slot in self._engines)]
+        rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
+        return dict.fromkeys(slots_of_all) | {(Heartbeat.Role(role), slot): at for role, slot, at in rows}
 
     def _compare(self) -> None:
         """Compare the dial journal with the database, which may have been restored. Raises Refused."""
@@ -202,7 +221,7 @@ class Watcher:
         elif silence > self.timing.silent_upkeep and time.monotonic() > self._queue_again_at:
             self._queue_again_at = time.monotonic() + self.timing.between_replacements
             logger.warning("Upkeep is silent: a new task is queued")
-            tasks.queue_upkeep(self.name)
+            tasks.revive(self.name)
 
     def _is_gone(self, child: Child, silence: float, patience: float, name: str) -> bool:
         """Return whether a child has to be started again, once nothing is left of its last processes."""

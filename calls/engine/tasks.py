@@ -71,5 +71,14 @@ def prepare(worker: str) -> None:
     queue_upkeep(worker)
 
 
+def revive(worker: str) -> None:
+    """Queue upkeep that has fallen silent.
+
+    Its slot is gone too if the worker was cut off from the database for an hour.
+    """
+    slots.open_missing(worker, Heartbeat.Role.UPKEEP, SLOT)
+    queue_upkeep(worker)
+
+
 def empty_queue(worker: str) -> None:
     OrmQ.objects.filter(key=worker).delete()

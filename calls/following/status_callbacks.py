@@ -35,6 +35,7 @@ UNREADABLE_KEPT = 16 * 1024  # bytes of a body that could not be read
 KEPT = timedelta(days=30)
 PURGED_AT_ONCE = 1000
 RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))  # after them the callback is set aside
+AWAITS_KEY = timedelta(minutes=1)  # until a callback is tried again whose account's credentials cannot be read
 
 
 def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, *, account_wide: bool = False) -> int:
@@ -54,7 +55,7 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
     elif account_wide:
         return 503
     else:
-        verified = Verification.UNSIGNED  # as a hint it is kept: the provider may not send it again
+        verified = Verification.UNSIGNED  # it is kept until the key is back: the provider may not send it again
     if verified is Verification.BAD or (account_wide and verified is not Verification.VERIFIED):
         return 401
     ProviderCallback.objects.create(
@@ -106,8 +107,22 @@ def pending(limit: int = BATCH) -> list[int]:
     return list(ready.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
+class _NeedsKey(Exception):
+    """The callback asks for a read, which needs credentials that cannot be read now."""
+
+
 def process(pk: int) -> None:
-    """Process one callback. Processing it again changes nothing."""
+    """Process one callback. Processing it again changes nothing.
+
+    While the credentials of its account cannot be read, a callback that only makes a read due is put off.
+    """
+    try:
+        _process(pk)
+    except _NeedsKey:
+        _put_off(pk, AWAITS_KEY)
+
+
+def _process(pk: int) -> None:
     with transaction.atomic():
         found = ProviderCallback.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             pk=pk, processed_at=None, next_attempt_at__lte=timezone.now()
@@ -116,12 +131,14 @@ def process(pk: int) -> None:
         if row is None:
             return
         row.processed_at, row.error = timezone.now(), ""
+        row.verification = _verified_now(row).value
         try:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
             row.body = bytes(row.body)[:UNREADABLE_KEPT]
             if row.call_id and row.account.adapter.has_callbacks:
+                _demand_key(row.account)
                 _read_now(row.call_id, row.error)
         else:
             row.call_id = row.call_id or _call_of(row.account, reading)
@@ -137,7 +154,26 @@ def process(pk: int) -> None:
 
 def postpone(pk: int) -> None:
     """Process a callback later because the database failed. It counts no attempt and delays no other callback."""
-    ProviderCallback.objects.filter(pk=pk, processed_at=None).update(next_attempt_at=timezone.now() + RETRY_WAITS[0])
+    _put_off(pk, RETRY_WAITS[0])
+
+
+def _put_off(pk: int, wait: timedelta) -> None:
+    ProviderCallback.objects.filter(pk=pk, processed_at=None).update(next_attempt_at=timezone.now() + wait)
+
+
+def _verified_now(row: ProviderCallback) -> Verification:
+    """Return whether the callback is signed. When it came, the secret may not have been readable."""
+    known = Verification(row.verification)
+    if known is not Verification.UNSIGNED or not row.account.credentials_readable:
+        return known
+    found = row.account.adapter.verify_callback(row.headers, bytes(row.body), row.received_at)
+    return found if found is Verification.VERIFIED else known  # a secret may be newer than the callback
+
+
+def _demand_key(account: ProviderAccount) -> None:
+    """Raise _NeedsKey if no read of the account can be sent now."""
+    if not account.credentials_readable:
+        raise _NeedsKey
 
 
 def note_failure(pk: int, why: str) -> None:
@@ -201,6 +237,7 @@ def _apply(call_id: int, reading: Reading, verified: Verification, body: bytes) 
     if signed or only_record:
         recording.record(call_id, reading, CallEvent.Source.CALLBACK, body)
     else:
+        _demand_key(call.account)
         _take_as_hint(call_id, reading, now)
 
 

@@ -10,71 +10,88 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q, QuerySet
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from calls.models import OPEN, Call, Heartbeat
+from calls.reports.due import due_rows
 from providers.models import ProviderAccount
 
 ACCOUNT = ["account", "provider"]
+OF_ACCOUNTS = ("placing", "reading")  # queues that are counted for each account
 
 
-def of_accounts(now: datetime) -> Iterator[Metric]:
-    """Yield the gauges of all active accounts, and of others with open calls, with four queries."""
-    accounts = list(ProviderAccount.objects.filter(is_active=True).order_by("pk"))
-    providers = {account.pk: account.provider for account in accounts}
-    blocked = GaugeMetricFamily("trunkline_account_blocked", "1 while an account is blocked.", labels=[*ACCOUNT, "why"])
-    held = [account for account in accounts if _is_blocked(account, now)]
-    for account in held:
-        blocked.add_metric([str(account.pk), account.provider, account.blocked_code], 1)
-    yield blocked
-    yield GaugeMetricFamily("trunkline_accounts_blocked", "Provider accounts that are blocked.", value=len(held))
-    yield _open_calls(providers)
-    yield from _due(now, providers)
+class Accounts:
+    """The figures of all accounts at one moment, counted with four queries. The totals are their sums."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        counts = Call.objects.open().order_by().values_list("account", "status").annotate(n=Count("pk"))
+        self._open = Counter({(account, status): n for account, status, n in counts})
+        rows = due_rows(now)
+        self._due = {queue: _by_account(*rows[queue]) for queue in OF_ACCOUNTS}
+        seen = {account for account, _ in self._open}.union(*self._due.values())
+        shown = ProviderAccount.objects.filter(Q(is_active=True) | Q(pk__in=seen))
+        self._accounts = list(shown.order_by("pk"))
+
+    def open_in(self, status: str) -> int:
+        """Return how many open calls have this status."""
+        return sum(n for (_, each), n in self._open.items() if each == status)
+
+    def due_in(self, queue: str) -> tuple[int, datetime | None]:
+        """Return how many entries of a queue in OF_ACCOUNTS are due, and since when the oldest is."""
+        found = self._due[queue].values()
+        return sum(n for n, _ in found), min((since for _, since in found), default=None)
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the gauges of active accounts, and of others with open calls."""
+        blocked = GaugeMetricFamily(
+            "trunkline_account_blocked", "1 while an account is blocked.", labels=[*ACCOUNT, "why"]
+        )
+        held = [account for account in self._accounts if account.is_active and account.blocked(self._now)]
+        for account in held:
+            blocked.add_metric([*_names(account), account.blocked_code], 1)
+        yield blocked
+        yield GaugeMetricFamily("trunkline_accounts_blocked", "Provider accounts that are blocked.", value=len(held))
+        yield self._open_calls()
+        yield from self._queues()
+
+    def _open_calls(self) -> Metric:
+        found = GaugeMetricFamily(
+            "trunkline_account_calls_open",
+            "Open calls of an account. Unconfirmed ones are doubts.",
+            labels=[*ACCOUNT, "status"],
+        )
+        for account in self._accounts:
+            for status in OPEN:
+                found.add_metric([*_names(account), str(status)], self._open[account.pk, status])
+        return found
+
+    def _queues(self) -> Iterator[Metric]:
+        labels = [*ACCOUNT, "queue"]
+        due = GaugeMetricFamily(
+            "trunkline_account_due", "Entries of an account that are due in a queue.", labels=labels
+        )
+        oldest = GaugeMetricFamily(
+            "trunkline_account_oldest_seconds", "Seconds for which the oldest entry has been due.", labels=labels
+        )
+        for queue, found in self._due.items():
+            for account in self._accounts:
+                n, since = found.get(account.pk, (0, self._now))
+                due.add_metric([*_names(account), queue], n)
+                oldest.add_metric([*_names(account), queue], max(0.0, (self._now - since).total_seconds()))
+        yield due
+        yield oldest
 
 
-def _is_blocked(account: ProviderAccount, now: datetime) -> bool:
-    """Return whether the account is blocked now. An unreachable one is until a probe finds it."""
-    if account.blocked_at is None:
-        return False
-    lasting = account.blocked_code == ProviderAccount.Block.UNREACHABLE
-    return lasting or account.blocked_until is None or account.blocked_until > now
+def _by_account(rows: QuerySet[Any], moment: str) -> dict[int, tuple[int, datetime]]:
+    """Return by account how many rows there are, and the oldest moment."""
+    found = rows.order_by().values_list("account").annotate(n=Count("pk"), since=Min(moment))
+    return {account: (n, since) for account, n, since in found}
 
 
-def _open_calls(providers: dict[int, str]) -> Metric:
-    found = GaugeMetricFamily(
-        "trunkline_account_calls_open",
-        "Open calls of an account. Unconfirmed ones are doubts.",
-        labels=[*ACCOUNT, "status"],
-    )
-    counts = Call.objects.open().order_by().values_list("account", "status").annotate(n=Count("pk"))
-    by_status = Counter({(account, status): n for account, status, n in counts})
-    for account in sorted({*providers, *(account for account, _ in by_status)}):
-        for status in OPEN:
-            found.add_metric([str(account), providers.get(account, ""), str(status)], by_status[account, status])
-    return found
-
-
-def _due(now: datetime, providers: dict[int, str]) -> Iterator[Metric]:
-    labels = [*ACCOUNT, "queue"]
-    due = GaugeMetricFamily("trunkline_account_due", "Entries of an account that are due in a queue.", labels=labels)
-    oldest = GaugeMetricFamily(
-        "trunkline_account_oldest_seconds", "Seconds for which the oldest entry has been due.", labels=labels
-    )
-    waiting = {
-        "placing": (Call.objects.about_to_go(now), "due_at"),
-        "reading": (Call.objects.due_for_read(now), "polling__next_read_at"),
-    }
-    for queue, (rows, moment) in waiting.items():
-        found = rows.order_by().values_list("account").annotate(n=Count("pk"), since=Min(moment))
-        lag = {account: (n, (now - since).total_seconds()) for account, n, since in found}
-        for account in sorted({*providers, *lag}):
-            n, seconds = lag.get(account, (0, 0.0))
-            names = [str(account), providers.get(account, ""), queue]
-            due.add_metric(names, n)
-            oldest.add_metric(names, max(0.0, seconds))
-    yield due
-    yield oldest
+def _names(account: ProviderAccount) -> list[str]:
+    return [str(account.pk), account.provider]
 
 
 def requests_of(beats: Iterable[Heartbeat]) -> Iterator[Metric]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.utils import timezone
-from django_q.models import OrmQ
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from calls.deadlines import CLUSTER_TIMING
-from calls.models import OPEN, Call, Heartbeat, ProviderCallback, WebhookDelivery
-from calls.reports import account_metrics
+from calls.models import OPEN, Call, Heartbeat, WebhookDelivery
+from calls.reports.account_metrics import OF_ACCOUNTS, Accounts, requests_of
+from calls.reports.due import due_rows
 from campaigns.models import Campaign, ContactImport
 
 # What each engine process stores with its heartbeat, by lane.
@@ -51,67 +51,57 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
-        yield from _calls(now)
-        yield from _queues(now)
+        accounts = Accounts(now)
+        yield from _calls(now, accounts)
+        yield from _queues(now, accounts)
         yield from _workers(now)
         running = Campaign.objects.filter(status=Campaign.Status.RUNNING).count()
         yield _gauge("trunkline_campaigns_running", "Campaigns that are running.", running)
-        yield from account_metrics.of_accounts(now)
+        yield from accounts.metrics()
 
 
-def _calls(now: datetime) -> Iterator[Metric]:
-    counts = Call.objects.open().order_by().values("status").annotate(n=Count("pk")).values_list("status", "n")
-    found = dict.fromkeys(OPEN, 0) | dict(counts)
+def _calls(now: datetime, accounts: Accounts) -> Iterator[Metric]:
     by_status = GaugeMetricFamily(
         "trunkline_calls_open", "Open calls. Unconfirmed ones need attention.", labels=["status"]
     )
-    for status, count in found.items():
-        by_status.add_metric([str(status)], count)
+    for status in OPEN:
+        by_status.add_metric([str(status)], accounts.open_in(status))
     yield by_status
     overdue = Call.objects.overdue(now).count()
     yield _gauge("trunkline_calls_overdue", "Open calls that should have ended by now. They hold no line.", overdue)
 
 
-def due_rows(now: datetime) -> dict[str, tuple[QuerySet[Any], str]]:
-    """Return the rows that are due in each queue of the engine, and the name of the moment since when each is."""
-    return {
-        "placing": (Call.objects.about_to_go(now), "due_at"),
-        "reading": (Call.objects.due_for_read(now), "polling__next_read_at"),
-        "reconciling": (Call.objects.due_for_reconciling(now), "polling__next_read_at"),
-        "callbacks": (ProviderCallback.objects.filter(processed_at=None), "received_at"),
-        "webhooks": (
-            WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING, next_attempt_at__lte=now),
-            "next_attempt_at",
-        ),
-        "imports": (
-            ContactImport.objects.filter(status__in=[ContactImport.Status.PENDING, ContactImport.Status.RUNNING]),
-            "created_at",
-        ),
-        "tasks": (OrmQ.objects.filter(lock__lte=now), "lock"),
-    }
-
-
-def _queues(now: datetime) -> Iterator[Metric]:
+def _queues(now: datetime, accounts: Accounts) -> Iterator[Metric]:
     """Yield how much is due in each queue, and for how long the oldest entry has been due."""
     due = GaugeMetricFamily("trunkline_queue_due", "Entries that are due in a queue of the engine.", labels=["queue"])
     oldest = GaugeMetricFamily(
         "trunkline_queue_oldest_seconds", "Seconds for which the oldest entry has been due.", labels=["queue"]
     )
     for name, (rows, moment) in due_rows(now).items():
-        found = rows.order_by().aggregate(n=Count("pk"), since=Min(moment))
-        due.add_metric([name], found["n"])
-        oldest.add_metric([name], _age(found["since"], now) if found["since"] else 0.0)
+        count, since = accounts.due_in(name) if name in OF_ACCOUNTS else _counted(rows, moment)
+        due.add_metric([name], count)
+        oldest.add_metric([name], _age(since, now) if since else 0.0)
     yield due
     yield oldest
+    yield from _imports()
+    yield _gauge("trunkline_calls_queued", "Queued calls.", Call.objects.queued().count())
+    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).count()
+    yield _gauge("trunkline_webhooks_pending", "Pending webhook deliveries, due or not.", pending)
+
+
+def _counted(rows: QuerySet[Any], moment: str) -> tuple[int, datetime | None]:
+    """Return how many rows there are, and the oldest moment."""
+    found = rows.order_by().aggregate(n=Count("pk"), since=Min(moment))
+    return found["n"], found["since"]
+
+
+def _imports() -> Iterator[Metric]:
     reading = ContactImport.objects.filter(status=ContactImport.Status.RUNNING).aggregate(
         rows=Sum("rows_read"), done=Sum("bytes_read"), size=Sum("bytes_total")
     )
     yield _gauge("trunkline_imports_rows_read", "Rows that the running imports have read.", reading["rows"] or 0)
     left = (reading["size"] or 0) - (reading["done"] or 0)
     yield _gauge("trunkline_imports_bytes_left", "Bytes that the running imports have not read.", max(0, left))
-    yield _gauge("trunkline_calls_queued", "Queued calls.", Call.objects.queued().count())
-    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).count()
-    yield _gauge("trunkline_webhooks_pending", "Pending webhook deliveries, due or not.", pending)
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
@@ -145,7 +135,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
                 if name in figures:
                     family.add_metric([beat.worker, str(beat.slot), lane], figures[name])
     yield from (ages, memory, leads, *counted.values(), *gauged.values())
-    yield from account_metrics.requests_of(living)
+    yield from requests_of(living)
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import ssl
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -39,6 +41,10 @@ CONNECT = 5.0  # seconds each for name lookup, connection and TLS
 LISTS = 20  # lists of calls that are read at once
 NO_ANSWER = "The provider did not answer in time."
 NOT_CONNECTED = "Could not connect to the provider; nothing was sent."
+NO_ADDRESS = (
+    "The name in the account's address was not found; nothing was sent. Check the address, and this machine's DNS."
+)
+CERTIFICATE = "Calls go on when it is valid. Ask the provider, and check the clock of this machine."
 NOT_IN_TIME = "The provider did not accept the connection in time; nothing was sent."
 BROKEN = "The connection broke before the provider answered."
 UNKNOWN_FAILURE = "The connection to the provider failed."
@@ -167,11 +173,20 @@ def _verdict(error: Exception, *, sent: bool) -> ProviderError:
         return _not_allowed(error)
     if isinstance(error, TimeoutError | OSError):
         if not sent:
-            return NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED)
+            return NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else _not_connected(error))
         return MayBeRinging(NO_ANSWER if isinstance(error, TimeoutError) else BROKEN)
     if isinstance(error, h11.LocalProtocolError | aiohttp.InvalidURL | UnicodeError) and not sent:
         return Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.")
     return MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE))
+
+
+def _not_connected(error: OSError) -> str:
+    """Return why there was no connection, as far as somebody can do something about it."""
+    found = error.__cause__ if isinstance(error, aiohttp.ClientError) else error
+    if isinstance(found, ssl.SSLCertVerificationError):
+        why = found.verify_message.rstrip(".")
+        return f"The provider's certificate is not valid ({why}); nothing was sent. {CERTIFICATE}"
+    return NO_ADDRESS if isinstance(found, socket.gaierror) else NOT_CONNECTED
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

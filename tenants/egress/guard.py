@@ -124,7 +124,7 @@ def look_up(lookup: Lookup, host: str, port: int) -> Sequence[tuple[Any, ...]]:
 def checked(policy: Policy, host: str, port: int, rows: Sequence[tuple[Any, ...]]) -> list[AddrInfoType]:
     """Return the addresses of a name. Raise Refused if any of them is not allowed, OSError if there is none."""
     if not rows:
-        raise OSError("The name has no address.")
+        raise socket.gaierror(socket.EAI_NONAME, "The name has no address.")
     named = policy.names(host, port)
     if not all(policy.admits(str(row[4][0]), named=named) for row in rows):
         raise Refused(NOT_PUBLIC)

@@ -184,6 +184,8 @@ def test_no_request_is_sent_whose_answer_the_stop_would_not_wait_for(world: Worl
         lane.writer.close(within=100)
         await writing
         assert world.stored == {1: 16}, "those that were not sent are queued again"
+        counted = {result: n for result, (n, _) in lane.tallies.figures()["1"].items()}
+        assert counted == {"answered": 8, "overslept": 8}
 
     asyncio.run(run())
 

@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
+from django.utils import timezone
 from django_q.models import OrmQ
 
+from calls.engine import leftovers
+from calls.engine.supervisor import Watcher
+from calls.journal import standing
 from calls.models import Call, Heartbeat, Status
+from campaigns.models import Campaign
 from tenants.models import Organization
 from tests.calls import support
 from tests.chaos.processes import MARK, children, family, is_kind, marked
@@ -36,11 +41,14 @@ def database_url() -> str:
 
 
 @contextmanager
-def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run production's command. Once the file `impatient` exists, silence is noticed after seconds."""
+def worker(log: Path, impatient: Path | None = None, clock: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run production's command. Once the file `impatient` exists, silence is noticed after seconds.
+
+    `clock`: a file with the seconds by which the worker's clock is ahead.
+    """
     command = ["manage.py", "worker", "--skip-checks"]
     if impatient is not None:
-        command = ["-m", "tests.calls.worker_process", str(impatient)]
+        command = ["-m", "tests.calls.worker_process", str(impatient), *([str(clock)] if clock else [])]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -186,6 +194,60 @@ def a_task_process_freezes(process: subprocess.Popen[bytes], impatient: Path) ->
     impatient.unlink()
     assert alive([frozen]) == []
     eventually(beating, "upkeep did not resume")
+
+
+def test_a_worker_that_was_cut_off_for_an_hour_comes_back_by_itself(
+    callers: Organization, sandbox: Any, tmp_path: Path
+) -> None:
+    """Another worker has deleted its heartbeats and its queue meanwhile, as those of a worker that was killed."""
+    number = support.reach(callers, sandbox.url, "allomia")
+    with worker(tmp_path / "log", tmp_path / "impatient") as process:
+        eventually(beating)
+        leftovers.purge(timezone.now() + 2 * leftovers.HEARTBEATS_KEPT)
+        eventually(beating, "the worker does not beat again")
+        leftovers.purge(timezone.now())
+        call = support.single(number, NUMBER)
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "no calls are placed")
+        assert beating(), "the rows of a living worker were deleted"
+        assert process.poll() is None
+    assert len(sandbox.journal()) == 1
+
+
+def test_a_task_queue_that_is_emptied_loses_no_work(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
+    """It holds only the next upkeep task. What is to be done stands in our own tables."""
+    number = support.reach(callers, sandbox.url, "allomia")
+    with worker(tmp_path / "log", tmp_path / "impatient"):
+        eventually(beating)
+        upkeep = Heartbeat.objects.filter(role=Heartbeat.Role.UPKEEP)
+        upkeep.update(run="another")  # the running task ends without a successor
+        eventually(lambda: not OrmQ.objects.exists(), "the task does not end")
+        numbers = [f"+121255501{ending}" for ending in range(40, 50)]
+        campaign = support.campaign(number, support.people(callers, numbers), status=Campaign.Status.RUNNING)
+        OrmQ.objects.all().delete()
+        eventually(lambda: campaign.recipients.filter(status="done").count() == len(numbers), "contacts are left")
+    assert sorted(dial["to_number"] for dial in sandbox.journal()) == numbers
+
+
+def test_a_refusal_is_told_though_nothing_can_be_tidied_up(
+    callers: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit status says that the database was restored, and the service manager does not start the worker again."""
+    watcher = Watcher(name="w", say=str)
+    watcher.prepare()
+
+    def look() -> None:
+        raise standing.Refused("It was restored.")
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    reading, _ = os.pipe()
+    monkeypatch.setattr(watcher, "_handle_signals", lambda: reading)
+    monkeypatch.setattr(watcher, "_starts", list)
+    monkeypatch.setattr(watcher, "_look", look)
+    with connection.execute_wrapper(refuse), pytest.raises(standing.Refused):
+        watcher.run()
+    assert Heartbeat.objects.filter(worker="w").exists(), "nothing was refused"
 
 
 def signal_watcher(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ import django
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command, get_commands
+from django.db import connection
 
 from calls.engine.supervisor import Watcher
 from config import starting
+from tenants.models import DialJournal
 from tests.chaos.processes import children
+from tests.postgresql import free_port
+from tests.relay import relay
 from tests.suite import ROOT
 from tests.waiting import PATIENCE, eventually
 
@@ -74,19 +79,53 @@ def test_missing_tables_are_one_sentence_and_status_3_and_a_silent_database_4(tm
 @pytest.mark.slow
 def test_a_web_process_that_waits_for_tables_stops_at_once(tmp_path: Path) -> None:
     settings = production() | {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "WAIT_FOR_MIGRATIONS": "86400"}
-    log = tmp_path / "log"
-    with log.open("w") as out:
-        web = subprocess.Popen([sys.executable, *WEB], cwd=ROOT, env=settings, stderr=out, start_new_session=True)
-    try:
-        eventually(lambda: "Waiting for it." in log.read_text())
-        (child,) = children(web.pid)
-        web.terminate()
-        assert web.wait(PATIENCE) == 128 + signal.SIGTERM
+    with web(tmp_path / "log", settings) as process:
+        eventually(lambda: "Waiting for it." in (tmp_path / "log").read_text())
+        (child,) = children(process.pid)
+        process.terminate()
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
         eventually(lambda: not Path(f"/proc/{child}").exists(), "what it waited with goes on")
+
+
+@pytest.mark.slow
+def test_nothing_outlives_a_web_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
+    settings = production() | {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "WAIT_FOR_MIGRATIONS": "86400"}
+    with web(tmp_path / "log", settings) as process:
+        eventually(lambda: "Waiting for it." in (tmp_path / "log").read_text())
+        (child,) = children(process.pid)
+        process.kill()
+        process.wait()
+        eventually(lambda: not Path(f"/proc/{child}").exists(), "what it waited with goes on")
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="a file is never away")
+def test_web_processes_that_started_without_the_database_show_their_journal_when_it_is_back(
+    tmp_path: Path, settings: Any
+) -> None:
+    """Otherwise no worker places calls after a restore until somebody starts this web process again."""
+    server, port = connection.settings_dict, free_port()
+    address = f"postgresql://{server['USER']}@127.0.0.1:{port}/{server['NAME']}"
+    more = {"DATABASE_URL": address, "DIAL_JOURNAL": str(tmp_path / "journal")}
+    with web(tmp_path / "log", production() | more | {"FIELD_KEYS": ",".join(settings.FIELD_KEYS)}):
+        eventually(lambda: "Waiting for it." in (tmp_path / "log").read_text(), "it does not say what is away")
+        assert not DialJournal.objects.exists()
+        with relay(port, int(server["PORT"])):
+            eventually(lambda: DialJournal.objects.filter(folder=tmp_path / "journal", presented__gt=0).exists())
+
+
+@contextmanager
+def web(log: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("w") as out:
+        command = [sys.executable, *WEB]
+        process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield process
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(web.pid, signal.SIGKILL)
-        web.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_names_that_are_no_setting_are_told_by_commands() -> None:
