@@ -45,7 +45,7 @@ from calls.admin.shared.labels import (
 )
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
-from calls.reports import preflight, results_csv, unfed_rules
+from calls.reports import calls_csv, preflight, results_csv, unfed_rules
 from calls.reports.idle_reasons import idle_reasons
 from calls.reports.problem import Problem
 from campaigns.models import Campaign, Recipient
@@ -91,6 +91,11 @@ PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
     "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
     "figures": lambda request, obj: figures_of(obj),
     "settings": lambda request, obj: settings_of(obj),
+}
+
+FILES: dict[str, Callable[[Campaign, str], HttpResponseBase]] = {
+    "results": lambda obj, actor: results_csv.download(obj, obj.recipients.all(), actor),
+    "calls": lambda obj, actor: calls_csv.download(obj, obj.calls.all(), actor),
 }
 
 
@@ -297,7 +302,10 @@ class CampaignAdmin(WizardPages):
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"
         ours = [
-            path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
+            *(
+                path(f"<int:pk>/{file}.csv", view(self.file_view), {"file": file}, name=f"{name}_{file}")
+                for file in FILES
+            ),
             path("<int:pk>/end/", view(finish_wording.view), name=f"{name}_end"),
             *(
                 path(f"<int:pk>/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
@@ -306,11 +314,9 @@ class CampaignAdmin(WizardPages):
         ]
         return [*ours, *super().get_urls()]
 
-    def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+    def file_view(self, request: HttpRequest, pk: int, file: str) -> HttpResponseBase:
         obj = self.found(request, pk, Action.EXPORT)
-        if obj is None:
-            return self.not_found(request)
-        return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)
+        return self.not_found(request) if obj is None else FILES[file](obj, reach_of(request).actor)
 
     def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
         """Return a part of the page that loads after the rest, because it is slow or has pages of its own."""
@@ -366,6 +372,7 @@ class CampaignAdmin(WizardPages):
             "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
             "recipients_url": recipients_url,
             "results_url": self.url("results", obj.pk),
+            "calls_file_url": self.url("calls", obj.pk),
             "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
             "funnel": counts.funnel() if total else [],
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",

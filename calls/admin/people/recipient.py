@@ -19,7 +19,7 @@ from calls.admin.people.counts import having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels
 from calls.gate.checks import CheckName
-from calls.models import TERMINAL, Call
+from calls.models import TERMINAL, Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
@@ -201,7 +201,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Scheduled callback", callback_link(latest_callback(obj))),
                 ("Hold", hold_text(obj.contact)),
             ],
-            "calls": call_rows(calls),
+            "calls": call_rows(calls, deciding_call(obj.pk).values_list("pk", flat=True).first()),
         }
 
 
@@ -236,13 +236,17 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
     }
 
 
-def call_rows(calls: Any) -> list[dict[str, Any]]:
-    """Return the rows of the small table of calls on another object's page."""
+def call_rows(calls: Any, decided_by: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of the small table of calls on another object's page.
+
+    `decided_by`: the call that decided the outcome of the recipient whose page it is.
+    """
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
             "at": local_minute(call.created_at),
             "badge": labels.badge(call),
+            "decides": call.pk == decided_by,
             "detail": labels.duration(call.duration_seconds)
             if call.duration_seconds
             else labels.reason(call.ended_reason) or "-",
