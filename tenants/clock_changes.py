@@ -66,5 +66,11 @@ def start_of_day(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
+def zone_name(local: datetime) -> str:
+    """Return what the clock of an aware time is called: “CET”, or “UTC+0545” where it has no letters."""
+    name = f"{local:%Z}"
+    return f"UTC{name}" if name[:1] in "+-" else name
+
+
 def _moment(local: datetime, zone: tzinfo, fold: int) -> datetime:
     return local.replace(tzinfo=zone, fold=fold).astimezone(UTC)

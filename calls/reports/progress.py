@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from calls.gate import budgets
+from calls.reports.figures.recipients import counts_of
 from calls.reports.idle_reasons import idle_reasons
-from campaigns.models import Campaign, Recipient, RecipientCount
+from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money, utc_text
 
 OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
@@ -17,16 +18,14 @@ OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "c
 def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
     """Return the API's `progress` object by the campaign's internal key. Every key is always present."""
     found = {campaign.pk: _empty(campaign) for campaign in campaigns}
-    for row in RecipientCount.of(found, "campaign_id", "status", "outcome"):
-        progress = found[row["campaign_id"]]
-        progress["recipients"][row["status"]] += row["n"]
-        progress["attempts"] += row["calls"]
-        if row["outcome"] in OUTCOMES and row["status"] == Recipient.Status.DONE:
-            progress["outcomes"][row["outcome"]] += row["n"]
+    for pk, counts in counts_of(found).items():
+        found[pk]["recipients"] |= counts.by("status", {})
+        found[pk]["outcomes"] |= {name: counts.outcomes[name] for name in OUTCOMES}
+        found[pk]["attempts"] = counts.attempts
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
     for pk, sums in budgets.sums_of(found).items():
-        counts = {"open_calls": sums.open_calls, "overdue_calls": sums.overdue_calls}
-        found[pk] |= {**counts, "spent": money(sums.paid, currencies[pk])}
+        calls = {"open_calls": sums.open_calls, "overdue_calls": sums.overdue_calls}
+        found[pk] |= {**calls, "spent": money(sums.paid, currencies[pk])}
     return found
 
 

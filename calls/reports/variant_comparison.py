@@ -13,9 +13,9 @@ from django.core.cache import cache
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
-from calls.models import Call, CallCount, PersonCount, Status
+from calls.models import Call, CallCount, PersonCount
 from calls.models.call import COST, NOT_PRICED
-from calls.models.counts import RANG
+from calls.reports.figures.conditions import RANG, REACHED, percent
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money
@@ -23,8 +23,6 @@ from tenants.api.fields import money
 CONFIDENCE = 0.95
 FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
-
-REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _counts_in(sample: QuerySet[Call]) -> dict[int, dict[str, Any]]:
     """Return the same figures of some calls, from the calls themselves."""
     paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
     counted = (
-        sample.filter(status__in=RANG, dialed_at__isnull=False)
+        sample.filter(RANG)
         .values("assistant")
         .annotate(
             n=Count("recipient", distinct=True),
@@ -216,8 +214,3 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
         f"“{one.name}” and “{other.name}” may be equal ({rates}): with {one.people} and {other.people} contacts, only "
         f"differences over {math.ceil(shows * 100)} points would show."
     )
-
-
-def percent(share: float) -> str:
-    """Return a share as text, such as “33.3 %”."""
-    return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
 
+from tenants.clock_changes import zone_name
 from tenants.models import Membership
 
 
@@ -48,8 +49,7 @@ def time_in(zone: ZoneInfo, moment: datetime, clock: str = "%H:%M") -> str:
 
 def _shown(moment: datetime, spelling: str, zone: ZoneInfo | None = None) -> str:
     local = timezone.localtime(moment, zone)
-    name = f"{local:%Z}"
-    return f"{local:{spelling}} {f'UTC{name}' if name[:1] in '+-' else name}"
+    return f"{local:{spelling}} {zone_name(local)}"
 
 
 def with_zone(label: str) -> Any:

@@ -117,14 +117,15 @@ def test_a_row_tells_what_became_of_a_person(
 
 
 ENDS = tuple(status for status in TERMINAL if status != "canceled")
-CALLED, NOT_DIALED = AT, None
+CALLED: datetime | None = AT
+NOT_DIALED: datetime | None = None
 # The calls of a recipient in their order, as status and time of dialling, and the place of the one that decides.
 DECISIONS: tuple[tuple[list[tuple[str, datetime | None]], int | None], ...] = (
     ([], None),
-    *(([(status, CALLED)], 0) for status in ENDS),
+    *(([(str(status), CALLED)], 0) for status in ENDS),
     *(([("completed", CALLED), (status, NOT_DIALED)], 0) for status in ("canceled", "queued")),
     *(([("busy", CALLED), (status, CALLED)], 0) for status in OPEN),
-    *(([(status, CALLED)], None) for status in OPEN),
+    *(([(str(status), CALLED)], None) for status in OPEN),
     *(([("no_answer", CALLED), (status, CALLED), ("canceled", NOT_DIALED)], 1) for status in ENDS),
     ([("busy", CALLED), ("failed", NOT_DIALED)], 1),  # refused by the provider: it ended the attempts
     ([("canceled", NOT_DIALED)], None),

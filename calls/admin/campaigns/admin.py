@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -33,7 +32,7 @@ from calls.admin.campaigns.form import (
 from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
 from calls.admin.people import recipient_list
-from calls.admin.people.counts import OPEN, counts_of
+from calls.admin.people.counts import funnel_rows
 from calls.admin.shared.labels import (
     CAMPAIGN_COLOURS,
     CAMPAIGN_LABELS,
@@ -46,6 +45,7 @@ from calls.admin.shared.labels import (
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import calls_csv, preflight, results_csv, unfed_rules
+from calls.reports.figures.recipients import counts_of
 from calls.reports.idle_reasons import idle_reasons
 from calls.reports.problem import Problem
 from campaigns.models import Campaign, Recipient
@@ -356,25 +356,22 @@ class CampaignAdmin(WizardPages):
 
     def _progress(self, obj: Campaign) -> dict[str, Any]:
         """Return the progress of a started campaign for its panel."""
-        counts = counts_of(obj)
-        recipients = Counter({name: counts.by("status", {})[name] for name in RECIPIENT_PARTS})
-        outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
-        total = counts.total
-        done = total - sum(recipients[name] for name in OPEN)
+        counts = counts_of([obj.pk])[obj.pk]
+        recipients, outcomes, total, done = counts.by("status", {}), counts.outcomes, counts.total, counts.done
         sums = budgets.sums_of([obj.pk])[obj.pk]
         recipients_url = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
         return {
             "every": recipient_list.refresh_seconds(total),
             "total": total,
             "total_shown": f"{total:,}",
-            "done": f"{done:,}",
-            "percent": done * 100 // total if total else 0,
+            "done": f"{done.part:,}",
+            "percent": done.whole_percent,
             "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
             "recipients_url": recipients_url,
             "results_url": self.url("results", obj.pk),
             "calls_file_url": self.url("calls", obj.pk),
             "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
-            "funnel": counts.funnel() if total else [],
+            "funnel": funnel_rows(counts) if total else [],
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -15,8 +16,9 @@ from calls.forecast import estimated_finish
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
+from calls.reports.figures.conditions import percent
 from calls.reports.problem import Problem
-from calls.reports.variant_comparison import Variant, compare, percent, sample_of
+from calls.reports.variant_comparison import Variant, compare, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
@@ -37,11 +39,13 @@ SOURCES = {"campaign": "", "contact": "from the contact", "default": "default", 
 def figures_of(campaign: Campaign) -> dict[str, Any]:
     """Return the figures of the campaign's calls. They load after the page, because they are slow."""
     calls, every = sample_of(campaign, SAMPLE)
+    zone = ZoneInfo(timezone.get_current_timezone_name())
     return {
+        "zone": zone.key,
         "every": every if every > 1 else None,
         "comparison": _comparison(campaign, calls),
         "voicemails_of": _without_voicemail(campaign),
-        **charts_of(campaign, calls),
+        **charts_of(calls, zone),
     }
 
 

@@ -15,12 +15,13 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
-from calls.admin.people.counts import having, label_of
+from calls.admin.people.counts import label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels
 from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
+from calls.reports.figures.recipients import having
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
