@@ -11,6 +11,7 @@ from django.db.models import Q
 from calls.models import Status
 from calls.reports.figures.conditions import Share
 from campaigns.models import Recipient, RecipientCount
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 
 S = Recipient.Status
 LEFT = (S.PENDING, S.CALLING, S.WAITING, S.REVIEW)  # still to be called, or to be decided
@@ -50,6 +51,13 @@ class Counts:
     def outcomes(self) -> Counter[str]:
         """Return the outcomes of the recipients whose status is `done`. Others may still get another one."""
         return self.by("outcome", {"status": S.DONE})
+
+    @property
+    def held(self) -> int:
+        """Return how many recipients are held for a value that nobody means to speak."""
+        return sum(
+            group.recipients for group in self.groups if (group.status, group.reason) == (S.REVIEW, PLACEHOLDERS)
+        )
 
     def by(self, dimension: str, chosen: Mapping[str, str]) -> Counter[str]:
         """Return recipients by one dimension, among those that match the filters on the other dimensions."""
