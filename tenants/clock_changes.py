@@ -49,6 +49,7 @@ def change_over(local: datetime, zone: tzinfo) -> ClockChange | None:
 
 def change_between(zone: tzinfo, low: datetime, high: datetime) -> datetime | None:
     """Return the moment after `low` and until `high` at which the zone's offset changes; None if it does not."""
+    low, high = (moment.replace(microsecond=0) for moment in (low, high))  # clocks change at whole seconds
     before = low.astimezone(zone).utcoffset()
     if high.astimezone(zone).utcoffset() == before:
         return None
