@@ -140,7 +140,7 @@ def _call(
     dialed = _moment(world, brief)
     ended = min(dialed + timedelta(seconds=dice.randrange(5, 4000)), world.now)
     open_call = status in by_hand.OPEN
-    never = status == "queued" or (status == "canceled" and dice.random() < 0.7) or dice.random() < 0.05
+    never = status == "queued" or (status == "canceled" and dice.random() < 0.5) or dice.random() < 0.05
     given: dict[str, Any] = {"next_read_at": world.now} if open_call else {}
     if status == "completed":
         given["answered_by"] = dice.choice(("human", "", "machine"))
