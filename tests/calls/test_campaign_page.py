@@ -262,6 +262,7 @@ def test_the_charts_are_on_the_clock_of_the_page(viewer: Client, campaign: Campa
         ("America/St_Johns", 20, "Mon"),
         ("Australia/Lord_Howe", 10, "Tue"),
         ("Pacific/Chatham", 13, "Tue"),
+        ("Etc/GMT+5", 18, "Mon"),
     ):
         StaffSettings.objects.update_or_create(user=User.objects.get(), defaults={"timezone": zone})
         text = read(viewer, campaign, "figures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
@@ -89,7 +90,7 @@ PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
     "idle": _idle_part,
     "people": recipient_list.recipients_of,
     "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
-    "figures": lambda request, obj: figures_of(obj),
+    "figures": lambda request, obj: figures_of(obj, ZoneInfo(reach_of(request).zone)),
     "settings": lambda request, obj: settings_of(obj),
 }
 

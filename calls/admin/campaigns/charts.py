@@ -74,7 +74,7 @@ def _cell(share: Share | None) -> dict[str, Any]:
     return {
         "text": f"{share.rate * 100:.0f}",
         "shade": "few" if share.whole < FEW else min(int(share.rate * SHADES), SHADES - 1),
-        "title": f"{share.part:,} of {share.whole:,} calls reached a person",
+        "title": f"{share.counts} calls reached a person",
     }
 
 

@@ -36,10 +36,9 @@ PREVIEWED = 3  # contacts
 SOURCES = {"campaign": "", "contact": "from the contact", "default": "default", "": ""}
 
 
-def figures_of(campaign: Campaign) -> dict[str, Any]:
-    """Return the figures of the campaign's calls. They load after the page, because they are slow."""
+def figures_of(campaign: Campaign, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the figures of the campaign's calls, on the clock of a zone. They load after the page: they are slow."""
     calls, every = sample_of(campaign, SAMPLE)
-    zone = ZoneInfo(timezone.get_current_timezone_name())
     return {
         "zone": zone.key,
         "every": every if every > 1 else None,

@@ -39,8 +39,10 @@ SERIES = (
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    day = Day(timezone.get_current_timezone_name(), timezone.now())
-    return TemplateResponse(request, "trunkline/today.html", today_of(list(reach_of(request).grants), day))
+    reach = reach_of(request)
+    return TemplateResponse(
+        request, "trunkline/today.html", today_of(list(reach.grants), Day(reach.zone, timezone.now()))
+    )
 
 
 def today_of(mine: Sequence[int], day: Day) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def outcomes(today: Ends, before: Ends) -> list[dict[str, Any]]:
 
 
 def _of(share: Share) -> str:
-    return f"{share.part:,} of {share.whole:,} ({share.text})" if share.whole else "-"
+    return f"{share.counts} ({share.text})" if share.whole else "-"
 
 
 def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:

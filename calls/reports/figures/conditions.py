@@ -29,6 +29,10 @@ class Share:
         return self.part / self.whole if self.whole else None
 
     @property
+    def counts(self) -> str:
+        return f"{self.part:,} of {self.whole:,}"
+
+    @property
     def text(self) -> str:
         """Return the share such as “33.3 %”; a dash where there is no whole."""
         return "-" if self.rate is None else percent(self.rate)
