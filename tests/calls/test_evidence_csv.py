@@ -75,7 +75,7 @@ def test_a_row_says_when_why_and_by_what_consent(api: ApiClient, call: Call) -> 
     assert (row["account"], row["provider"], row["provider_call_id"]) == ("AlloMia", "allomia", "x1")
     assert (row["decision"], row["decided_at_utc"]) == ("allow", "2026-07-01T22:30:00.000000Z")
     assert json.loads(row["checks"]) == call.decision["checks"]
-    assert (row["consent_basis"], row["consent_at_utc"]) == ("opt-in", "2026-01-02T03:04:00Z")
+    assert (row["consent_basis"], row["consent_at_utc"]) == ("opt-in", "2026-01-02T03:04:00.000000Z")
     assert row["consent_evidence"] == "Form 7, @home"
 
 

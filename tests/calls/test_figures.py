@@ -53,7 +53,7 @@ def names_of(source: str) -> set[str]:
             found |= {alias.name for alias in node.names if re.match("(Trunc|Extract)[A-Z]", alias.name)}
         elif isinstance(node, ast.Attribute) and node.attr in COUNTING | {"aggregate"}:
             found.add(node.attr)
-        elif isinstance(node, ast.keyword) and node.arg in ("answered_by", "answered_by__in"):
+        elif isinstance(node, ast.keyword) and node.arg == "answered_by" and isinstance(node.value, ast.Constant):
             found.add("the rule who was reached")
     return found
 
