@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from calls.api.accounts import CallingAccountViewSet
 from calls.api.call_backs import CallBackViewSet
-from calls.api.calls import CallViewSet
+from calls.api.calls import CallsFileViewSet, CallViewSet
 from calls.api.campaigns import CampaignVersionViewSet, CampaignViewSet
 from calls.api.contact_notes import ContactNoteViewSet
 from calls.api.do_not_call import DoNotCallViewSet
@@ -46,6 +46,7 @@ router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery"
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),
     path("calls/evidence.csv", EvidenceView.as_view(), name="evidence"),
+    path("campaigns/<str:campaign>/calls.csv", CallsFileViewSet.as_view({"get": "calls"}), name="campaign-calls"),
     path("campaigns/<str:campaign>/results.csv", ResultsViewSet.as_view({"get": "results"}), name="campaign-results"),
     *router.urls,
 ]

@@ -49,6 +49,7 @@ def change_over(local: datetime, zone: tzinfo) -> ClockChange | None:
 
 def change_between(zone: tzinfo, low: datetime, high: datetime) -> datetime | None:
     """Return the moment after `low` and until `high` at which the zone's offset changes; None if it does not."""
+    low, high = (moment.replace(microsecond=0) for moment in (low, high))  # clocks change at whole seconds
     before = low.astimezone(zone).utcoffset()
     if high.astimezone(zone).utcoffset() == before:
         return None
@@ -64,6 +65,12 @@ def change_between(zone: tzinfo, low: datetime, high: datetime) -> datetime | No
 def start_of_day(day: date, zone: tzinfo) -> datetime:
     """Return the first moment of a day in `zone`, in UTC, also where clocks skip or repeat midnight."""
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+def zone_name(local: datetime) -> str:
+    """Return what the clock of an aware time is called: “CET”, or “UTC+0545” where it has no letters."""
+    name = f"{local:%Z}"
+    return f"UTC{name}" if name[:1] in "+-" else name
 
 
 def _moment(local: datetime, zone: tzinfo, fold: int) -> datetime:

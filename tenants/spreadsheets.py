@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets guess another encoding
 CHUNK_SIZE = 32 * 1024  # characters
@@ -28,6 +29,17 @@ def harmless(cells: Iterable[str]) -> list[str]:
 def as_written(cell: str) -> str:
     """Return the text of a cell of a file that was written with `harmless`."""
     return cell[1:] if cell.startswith("'") and GUARDED.match(cell) else cell
+
+
+def time_cell(moment: datetime | None) -> str:
+    """Return a moment as every file writes it: in UTC, like 2026-05-12T09:30:00.000000Z. "" for none.
+
+    A parser that learns a column's form from its first rows reads all of them, texts sort as moments do, and an import
+    of the file changes nothing.
+    """
+    if moment is None:
+        return ""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -65,6 +65,7 @@ ON_SQLITE = {
     "tests/calls/test_account_stats.py": "window functions",
     "tests/calls/test_dashboard.py": "hours of the day by date functions",
     "tests/calls/test_campaign_page.py": "hours of the day by date functions",
+    "tests/calls/test_figures_oracle.py": "hours and days of many zones by date functions",
     "tests/campaigns/test_launching.py": "SQL of our own, JSON, random UUIDs",
     "tests/campaigns/test_name_search.py": "words of names without their index, and a trigger for names",
     "tests/campaigns/test_import_job.py": "bulk statements: SQLite takes fewer parameters",

@@ -18,13 +18,20 @@ ENDED = {
 COPY = """COPY (
     SELECT r.uuid, c.uuid, c.phone, c.name, c.external_id, r.status, r.outcome, r.reason, r.attempts, l.uuid, l.status,
         l.started_at, l.answered_at, l.ended_at, l.duration_seconds, l.answered_by, s.paid, l.cost_currency, l.result,
-        l.dynamic_variables, s.guessed
+        l.dynamic_variables, s.guessed, s.calls, s.others
     FROM campaigns_recipient r
     JOIN campaigns_contact c ON c.id = r.contact_id
-    LEFT JOIN LATERAL (SELECT * FROM calls_call WHERE recipient_id = r.id ORDER BY id DESC LIMIT 1) l ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM calls_call WHERE recipient_id = r.id AND (
+            status IN ('completed', 'no_answer', 'busy', 'failed', 'expired', 'unknown')
+            OR status = 'canceled' AND dialed_at IS NOT NULL
+        ) ORDER BY (status = 'canceled')::int, id DESC LIMIT 1
+    ) l ON true
     LEFT JOIN LATERAL (
         SELECT sum(coalesce(cost_price, cost_estimate)) AS paid,
-            sum(cost_estimate) FILTER (WHERE cost_price IS NULL) AS guessed
+            sum(cost_estimate) FILTER (WHERE cost_price IS NULL) AS guessed, count(*) AS calls,
+            string_agg(attempt || ' ' || status || ' ' || uuid, '; ' ORDER BY id)
+                FILTER (WHERE id IS DISTINCT FROM l.id) AS others
         FROM calls_call WHERE recipient_id = r.id
     ) s ON true
     ORDER BY r.id

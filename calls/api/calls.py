@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, Throttled, ValidationError
@@ -13,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls.actions.single_calls import Order
+from calls.api.campaigns import campaign_of
 from calls.api.orders import place, warnings
 from calls.models import Call, Status, WebhookDelivery
 from calls.outcomes import staff_decisions
-from calls.reports import transcripts
+from calls.reports import calls_csv, transcripts
 from calls.serializers import call_rows
 from calls.serializers.call import CallSerializer, CallWithEventsSerializer
 from campaigns.api import NumberField, number_filter, refuse_country
@@ -26,8 +28,9 @@ from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
 from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
+from tenants.api.pagination import of_one
 from tenants.api.serializers import StrictSerializer, organization_for
-from tenants.api.views import ReadViewSet
+from tenants.api.views import AnyAccept, ReadViewSet, ScopedViewSet
 from tenants.policy import Action
 
 RELATED = (
@@ -109,6 +112,28 @@ class CallFilters(django_filters.FilterSet):
         """Return the overdue calls, or all others."""
         overdue = Q(pk__in=Call.objects.overdue(timezone.now()).values("pk"))
         return queryset.filter(overdue if value == "true" else ~overdue)
+
+
+class CallsFileFilters(django_filters.FilterSet):
+    status = django_filters.MultipleChoiceFilter(choices=Status.choices, distinct=False)
+
+    class Meta:
+        model = Call
+        fields: ClassVar[Any] = []
+
+
+class CallsFileViewSet(ScopedViewSet[Call]):
+    """`calls.csv`: every call of a campaign, in the order of their creation."""
+
+    queryset = Call.objects.all()
+    filterset_class = CallsFileFilters
+    content_negotiation_class = AnyAccept
+    needs: ClassVar[Any] = {"calls": Action.EXPORT}
+
+    def calls(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        campaign = campaign_of(self)
+        rows = self.filter_queryset(of_one(self.get_queryset(), "campaign", campaign.pk))
+        return calls_csv.download(campaign, rows, self.reach.actor)
 
 
 class CallViewSet(ReadViewSet[Call]):

@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import UUIDField
 
 from calls.actions import held_recipients, recipients, scheduled_callbacks
 from calls.actions.held_recipients import Verdict
@@ -19,7 +21,7 @@ from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.api.call_backs import CallBackSerializer
 from calls.api.campaigns import campaign_of
-from calls.models import CallBack
+from calls.models import CallBack, deciding_call
 from calls.reports import results_csv as results
 from calls.reports.explain import explain
 from campaigns.api import ContactViewSet
@@ -38,6 +40,7 @@ class RecipientSerializer(StrictModelSerializer[Recipient]):
     phone = TextField(source="contact.number", read_only=True)
     name = TextField(source="contact.name", read_only=True)
     next_attempt_at = UtcDateTimeField(read_only=True)
+    deciding_call = UUIDField(read_only=True, allow_null=True)
 
     class Meta:
         model = Recipient
@@ -52,6 +55,7 @@ class RecipientSerializer(StrictModelSerializer[Recipient]):
             "outcome",
             "attempts",
             "next_attempt_at",
+            "deciding_call",
         ]
         read_only_fields = fields
 
@@ -102,7 +106,8 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     }
 
     def get_queryset(self) -> Any:
-        return of_one(super().get_queryset(), "campaign", campaign_of(self).pk)
+        mine = of_one(super().get_queryset(), "campaign", campaign_of(self).pk)
+        return mine.annotate(deciding_call=Subquery(deciding_call(OuterRef("pk")).values("uuid")))
 
     def organization_of(self, found: Recipient) -> Organization:
         return found.campaign.organization

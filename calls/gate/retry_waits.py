@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from calls.gate.candidate import Candidate
-from calls.models import TERMINAL, Call, Status
-from calls.models.statuses import answered_by_voicemail
+from calls.models import Call, Status
+from calls.models.statuses import PLACED_AND_ENDED, answered_by_voicemail
 from campaigns.models import Campaign
 from campaigns.models.campaign import retry_rule
 from campaigns.rules import retries
 from campaigns.rules.windows import Hours
-
-PLACED_AND_ENDED = [status for status in TERMINAL if status != Status.CANCELED]
 
 
 @dataclass(frozen=True)

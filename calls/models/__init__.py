@@ -4,6 +4,7 @@ from calls.models.call import Call, CallQuerySet, log_keys, new_reference, new_t
 from calls.models.contact_change import ContactChange
 from calls.models.contact_note import ContactNote
 from calls.models.counts import CallCount, PersonCount
+from calls.models.deciding import deciding_call
 from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import EngineLease, Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
@@ -32,6 +33,7 @@ __all__ = [
     "StaffDecision",
     "Status",
     "WebhookDelivery",
+    "deciding_call",
     "event_of",
     "log_keys",
     "new_reference",

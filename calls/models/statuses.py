@@ -46,6 +46,8 @@ TERMINAL = (
     Status.UNKNOWN,
 )
 
+# Ends of calls that were ordered from the provider, as far as known. A canceled call ends before that, as a rule.
+PLACED_AND_ENDED = tuple(status for status in TERMINAL if status != Status.CANCELED)
 
 # The `ended_reason` of a call that a team member ended, as `unknown`, or knows was never placed.
 ENDED_BY_STAFF, RELEASED_BY_STAFF = "ended_by_staff", "released_by_staff"

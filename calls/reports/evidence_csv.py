@@ -22,9 +22,9 @@ from campaigns.phones import old_forms
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
-from tenants.api.fields import utc_text
 from tenants.db.reading import by_key
 from tenants.models import AuditEntry, Organization
+from tenants.spreadsheets import time_cell
 
 AT_ONCE = 500
 COLUMNS = (
@@ -143,7 +143,7 @@ class _File:
             provider=call.account.provider,
             provider_call_id=call.provider_call_id,
             decision=decision.get("decision", ""),
-            decided_at_utc=decision.get("at", ""),
+            decided_at_utc=_stored(decision.get("at", "")),
             checks=json.dumps(decision.get("checks", []), ensure_ascii=False) if decision else "",
         )
 
@@ -165,12 +165,12 @@ class _File:
         self, contact: Contact, zones: tuple[str, ...], moments: Sequence[datetime | None] = (), **values: object
     ) -> list[str]:
         for name, moment in zip(("ordered", "dialed", "answered", "ended"), moments, strict=False):
-            values[f"{name}_at_utc"], values[f"{name}_at_local"] = utc_text(moment), _local(moment, zones)
+            values[f"{name}_at_utc"], values[f"{name}_at_local"] = time_cell(moment), _local(moment, zones)
         values |= {
             "to_number": self.phone,
             "time_zones": " ".join(zones),
             "consent_basis": contact.consent_basis,
-            "consent_at_utc": utc_text(contact.consent_at),
+            "consent_at_utc": time_cell(contact.consent_at),
             "consent_evidence": contact.consent_evidence,
             "do_not_call": self.do_not_call,
         }
@@ -187,7 +187,12 @@ class _File:
 def _local(moment: datetime | None, zones: Sequence[str]) -> str:
     """Return the moment in the first time zone that the contact may be in, with its offset."""
     zone = zone_named(zones[0]) or ZoneInfo("UTC")
-    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
+    return moment.astimezone(zone).isoformat(timespec="microseconds") if moment else ""
+
+
+def _stored(moment: str) -> str:
+    """Return a moment that a JSON column holds as text."""
+    return time_cell(datetime.fromisoformat(moment)) if moment else ""
 
 
 def _do_not_call(organization: Organization, phone: str) -> str:
@@ -196,9 +201,9 @@ def _do_not_call(organization: Organization, phone: str) -> str:
     found = []
     for entry in _removed_entries(hashes).filter(organization=organization).order_by("pk"):
         was = entry.detail
-        found.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
-        found.append(f"{entry.at.isoformat()}: removed by {entry.actor}: {was['reason']}")
+        found.append(f"{_stored(was['listed_at'])}: listed ({was['source']}): {was['listed_because']}")
+        found.append(f"{time_cell(entry.at)}: removed by {entry.actor}: {was['reason']}")
     for row in DoNotCall.objects.filter(organization=organization, phone_hash__in=hashes):
-        until = f" until {row.expires_at.isoformat()}" if row.expires_at else ""
-        found.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
+        until = f" until {time_cell(row.expires_at)}" if row.expires_at else ""
+        found.append(f"{time_cell(row.created_at)}: listed ({row.source}){until}: {row.reason}")
     return "; ".join(found)

@@ -7,8 +7,9 @@ from typing import Any
 
 from calls.gate import budgets
 from calls.gate.budgets import Sums
+from calls.reports.figures.recipients import counts_of
 from calls.reports.idle_reasons import idle_reasons
-from campaigns.models import Campaign, Recipient, RecipientCount
+from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money, moneys, utc_text
 from tenants.money import NOTHING
 
@@ -18,12 +19,10 @@ OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "c
 def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
     """Return the API's `progress` object by the campaign's internal key. Every key is always present."""
     found = {campaign.pk: _empty(campaign) for campaign in campaigns}
-    for row in RecipientCount.of(found, "campaign_id", "status", "outcome"):
-        progress = found[row["campaign_id"]]
-        progress["recipients"][row["status"]] += row["n"]
-        progress["attempts"] += row["calls"]
-        if row["outcome"] in OUTCOMES and row["status"] == Recipient.Status.DONE:
-            progress["outcomes"][row["outcome"]] += row["n"]
+    for pk, counts in counts_of(found).items():
+        found[pk]["recipients"] |= counts.by("status", {})
+        found[pk]["outcomes"] |= {name: counts.outcomes[name] for name in OUTCOMES}
+        found[pk]["attempts"] = counts.attempts
     sums_of = budgets.sums_of(found)
     for campaign in campaigns:
         found[campaign.pk] |= _of_calls(campaign, sums_of[campaign.pk])

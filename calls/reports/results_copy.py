@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
-from calls.models import Call
+from calls.models import Call, deciding_call
 from campaigns.models import Contact, Recipient
 
 # As `tenants.spreadsheets.GUARDED` and `PLAIN_NUMBER`. Each guarded text begins with a character up to "@".
 _GUARDED, _PLAIN_NUMBER = "E'^''*[-=+@\\t\\r\\n]'", r"'^\+[0-9]{7,15}$'"
-_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS' || {1} || '\"Z\"')"
-_FRACTION = "CASE WHEN date_trunc('second', {0}) = {0} THEN '' ELSE '.US' END"
+_TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"  # as `tenants.spreadsheets.time_cell`
 _NOTHING = "('null', '{{}}', '[]', '\"\"', '0', 'false')"  # JSON that is false in Python
 
 
@@ -31,7 +30,8 @@ class Line:
 
 def lines_of(recipients: QuerySet[Recipient]) -> Iterator[Line]:
     """Yield the lines of these recipients by key, with one statement."""
-    chosen, params = recipients.values("pk").query.sql_with_params()
+    decided = recipients.values("pk").annotate(decided_by=Subquery(deciding_call(OuterRef("pk")).values("pk")))
+    chosen, params = decided.query.sql_with_params()
     with connections[recipients.db].cursor() as cursor:
         statement = cursor.mogrify(f"COPY ({_query(chosen)}) TO STDOUT WITH (FORMAT csv)", params)
         with cursor.copy(statement) as rows:
@@ -45,9 +45,13 @@ def _query(chosen: str) -> str:
     cells = ", ".join(_cell(name, texts) for name in _CELLS)
     calls, contact = Call._meta.db_table, Contact._meta.db_table
     return (
-        f"SELECT r.id, CASE WHEN {_odd(texts)} THEN 1 END, {cells} FROM ({chosen}) chosen(id) "  # noqa: S608
+        f"SELECT r.id, CASE WHEN {_odd(texts)} THEN 1 END, {cells} FROM ({chosen}) chosen(id, decided_by) "  # noqa: S608
         f"JOIN {Recipient._meta.db_table} r ON r.id = chosen.id JOIN {contact} c ON c.id = r.contact_id "
-        f"LEFT JOIN LATERAL (SELECT * FROM {calls} k WHERE k.recipient_id = r.id ORDER BY k.id DESC LIMIT 1) k ON true "
+        f"LEFT JOIN {calls} k ON k.id = chosen.decided_by "
+        "LEFT JOIN LATERAL (SELECT count(*) AS calls, "
+        "string_agg(attempt || ' ' || status || ' ' || uuid, '; ' ORDER BY id) "
+        "FILTER (WHERE id IS DISTINCT FROM chosen.decided_by) AS others "
+        f"FROM {calls} WHERE recipient_id = r.id) o ON true "
         f"LEFT JOIN LATERAL ({_costs(calls)}) s ON true ORDER BY r.id"
     )
 
@@ -65,10 +69,6 @@ def _costs(calls: str) -> str:
         f"SELECT MAX(paid) {one} AS paid, MAX(guessed) {one} AS guessed, MAX(currency) {one} AS currency, "  # noqa: S608
         f"{others} AS others FROM (SELECT c.*, {first} AS n FROM ({by_currency}) c) c"
     )
-
-
-def _time(column: str) -> str:
-    return _TIME.format(column, _FRACTION.format(column))
 
 
 def _json(column: str) -> str:
@@ -95,9 +95,9 @@ _TEXTS = {
 # In the order of `results_csv.COLUMNS`. A name of `_TEXTS` alone stands for its guarded text.
 _CELLS = (
     *("r.uuid", "c.uuid", "phone", "name", "external_id", "status", "outcome", "reason", "r.attempts"),
-    *("k.uuid", "call_status", *map(_time, ("k.started_at", "k.answered_at", "k.ended_at"))),
+    *("k.uuid", "call_status", *map(_TIME.format, ("k.started_at", "k.answered_at", "k.ended_at"))),
     *("k.duration_seconds", "answered_by", _money("s.paid"), "currency", "result", "variables"),
-    *(_money("s.guessed"), "s.others"),
+    *(_money("s.guessed"), "s.others", "o.calls", "o.others"),
 )
 
 

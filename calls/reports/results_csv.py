@@ -1,51 +1,42 @@
-"""The results of a campaign as CSV: one row for each recipient, in constant memory."""
+"""The results of a campaign as CSV: one row for each recipient, with the call that decided its outcome.
+
+The rows are in the order in which the campaign took its recipients on, and take constant memory.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from django.db import connections
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import StreamingHttpResponse
 
-from calls.models import Call
+from calls.models import Call, deciding_call
 from calls.models.costing import COST, NOT_PRICED
-from calls.reports import results_copy
+from calls.reports import campaign_files, results_copy
+from calls.reports.campaign_files import as_json
 from campaigns.models import Campaign, Recipient
-from tenants import audit_log
-from tenants.api.fields import money, utc_text
+from tenants.api.fields import money
 from tenants.money import Money
-from tenants.spreadsheets import BYTE_ORDER_MARK, lines
+from tenants.spreadsheets import BYTE_ORDER_MARK, lines, time_cell
 
 CHUNK = 1_000  # PostgreSQL would compile the query of a much larger chunk, which takes longer than to run it
 COLUMNS = (
     *("recipient", "contact", "phone", "name", "external_id", "status", "outcome", "reason", "attempts"),
     *("call", "call_status", "started_at", "answered_at", "ended_at", "duration_seconds", "answered_by"),
     *("cost", "currency", "result", "variables", "cost_estimated", "other_costs"),
+    *("calls", "other_calls"),
 )
 
 
 def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) -> StreamingHttpResponse:
     """Return the rows of these recipients as a streamed file. Writes an entry to the audit log."""
-    audit_log.record(
-        campaign.organization_id,
-        actor=actor,
-        action="campaign.exported",
-        subject=str(campaign.uuid),
-        detail={"file": "results.csv"},
-    )
-    return StreamingHttpResponse(
-        text(recipients),
-        content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="campaign-{campaign.uuid}-results.csv"',
-            "Cache-Control": "no-store",
-        },
-    )
+    return campaign_files.streamed(campaign, "results.csv", text(recipients), actor)
 
 
 def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
@@ -71,16 +62,35 @@ def _line(row: Sequence[str]) -> bytes:
 
 
 def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
-    """Yield the rows, with three queries for each chunk of recipients."""
-    last = Call.objects.filter(recipient=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    rows = recipients.select_related("contact").annotate(last_call=Subquery(last)).order_by("pk")
+    """Yield the rows, with four queries for each chunk of recipients."""
+    deciding = Subquery(deciding_call(OuterRef("pk")).values("pk"))
+    rows = recipients.select_related("contact").annotate(decided_by=deciding).order_by("pk")
     after = 0
     while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
         after = chunk[-1].pk
-        calls = Call.objects.defer("decision", "metadata").in_bulk([row.last_call for row in chunk if row.last_call])
+        calls = Call.objects.defer("decision", "metadata").in_bulk([row.decided_by for row in chunk if row.decided_by])
+        every = _every_call(Call.objects.filter(recipient__in=chunk))
         costs = _costs_of(chunk)
         for row in chunk:
-            yield _row(row, calls.get(row.last_call), _cost_cells(costs.get(row.pk, ())))
+            yield _row(row, calls.get(row.decided_by), every[row.pk], costs.get(row.pk, ()))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What a row tells of each call of its recipient."""
+
+    pk: int
+    attempt: int
+    status: str
+    uuid: UUID
+
+
+def _every_call(calls: QuerySet[Call]) -> defaultdict[int | None, list[_Listed]]:
+    found: defaultdict[int | None, list[_Listed]] = defaultdict(list)
+    rows = calls.order_by("pk").values_list("recipient", "pk", "attempt", "status", "uuid")
+    for recipient, pk, attempt, status, uuid in rows:
+        found[recipient].append(_Listed(pk, attempt, status, uuid))
+    return found
 
 
 Cost = tuple[Money, Money | None]  # what calls cost in a currency, and what of it is our estimate
@@ -114,18 +124,17 @@ def _amount(found: Money | None) -> str:
     return (money(found) or {"amount": ""})["amount"]
 
 
-def _row(row: Any, call: Call | None, costs: tuple[str, str, str, str]) -> list[str]:
+def _row(row: Any, call: Call | None, every: Sequence[_Listed], costs: Sequence[Cost]) -> list[str]:
     contact = row.contact
     person = [row.uuid, contact.uuid, contact.number, contact.name, contact.external_id]
-    cells = [*person, row.status, row.outcome, row.reason, row.attempts]
+    decided: list[Any] = [""] * 7
+    said: list[Any] = ["", ""]
     if call is not None:
-        cost, currency, estimated, others = costs
-        cells += [call.uuid, call.status, *map(utc_text, (call.started_at, call.answered_at, call.ended_at))]
-        cells += [call.duration_seconds, call.answered_by, cost, currency]
-        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables), estimated, others]
-    cells += [""] * (len(COLUMNS) - len(cells))
+        times = map(time_cell, (call.started_at, call.answered_at, call.ended_at))
+        decided = [call.uuid, call.status, *times, call.duration_seconds, call.answered_by]
+        said = [as_json(call.result) or call.result_text, as_json(call.dynamic_variables)]
+    cost, currency, estimated, other_costs = _cost_cells(costs)
+    others = "; ".join(f"{each.attempt} {each.status} {each.uuid}" for each in every if each.pk != row.decided_by)
+    cells = [*person, row.status, row.outcome, row.reason, row.attempts, *decided, cost, currency, *said]
+    cells += [estimated, other_costs, len(every), others]
     return ["" if cell is None else str(cell) for cell in cells]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if value else ""

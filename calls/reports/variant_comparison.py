@@ -10,12 +10,12 @@ from statistics import NormalDist
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Mod
 
-from calls.models import Call, CallCount, PersonCount, Status
+from calls.models import Call, CallCount, PersonCount
 from calls.models.costing import COST, NOT_PRICED
-from calls.models.counts import RANG
+from calls.reports.figures.conditions import RANG, REACHED, percent
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money, moneys
@@ -25,8 +25,6 @@ CONFIDENCE = 0.95
 FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
 SMALLEST = Decimal("0.0001")  # part of a cost per contact
-
-REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def _add_cost(of_assistant: dict[str, Any], currency: str, paid: Decimal, guesse
 
 def _counts_in(sample: QuerySet[Call]) -> dict[int, dict[str, Any]]:
     """Return the same figures of some calls, from the calls themselves."""
-    rang = sample.filter(status__in=RANG, dialed_at__isnull=False).order_by()
+    rang = sample.filter(RANG).order_by()
     counted = rang.values("assistant").annotate(
         n=Count("recipient", distinct=True),
         dialed=Count("pk"),
@@ -219,8 +217,3 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
         f"“{one.name}” and “{other.name}” may be equal ({rates}): with {one.people} and {other.people} contacts, only "
         f"differences over {math.ceil(shows * 100)} points would show."
     )
-
-
-def percent(share: float) -> str:
-    """Return a share as text, such as “33.3 %”."""
-    return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"

@@ -14,8 +14,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Substr
 
 from campaigns.models import Contact, ContactNumber
-from tenants.api.fields import utc_text
 from tenants.db.reading import by_key
+from tenants.spreadsheets import time_cell
 
 MAX_NAMES = 900  # of variables: an import reads at most 1,000 columns
 AT_ONCE = 2_000
@@ -69,7 +69,7 @@ def _used(rows: QuerySet[Contact]) -> _Used:
 
 def _field(name: str, row: Contact) -> str:
     value = getattr(row, name)
-    return utc_text(value) or "" if isinstance(value, datetime) else str(value or "")
+    return time_cell(value) if isinstance(value, datetime) else str(value or "")
 
 
 def _further(name: str, place: int, row: Contact) -> str:

@@ -67,6 +67,7 @@ SUMMARIES: dict[Key | None, str] = {
     ("ContactListViewSet", "imports"): "Import a file of contacts",
     ("ContactListViewSet", "preview_import"): "Preview an import",
     ("ImportErrorsViewSet", "errors"): "Download the rejected rows of an import",
+    ("CallsFileViewSet", "calls"): "Download the calls of a campaign",
     ("ResultsViewSet", "results"): "Download the results of a campaign",
     ("EvidenceView", "get"): "Download the evidence of the calls to a number",
 }

@@ -206,6 +206,7 @@ OF_SERIALIZERS = {
     ("ContactSerializer", "timezone"): "A time zone such as Europe/Paris. Empty: the zones of the number.",
     ("ContactSerializer", "external_id"): "The contact's id in your system.",
     ("RecipientSerializer", "campaign"): "The campaign.",
+    ("RecipientSerializer", "deciding_call"): "The call that decided the outcome; null while none did.",
     ("SeenWordSerializer", "call"): "The call in which it was first seen.",
     ("SeenWordSerializer", "key"): "The word as `words` has it.",
     ("CallSerializer", "started_at"): "When the call started to ring.",

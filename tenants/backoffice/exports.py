@@ -23,13 +23,12 @@ from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
 from tenants import audit_changes, audit_log
-from tenants.api.fields import utc_text
 from tenants.audit_origin import Origin, acting, current_origin
 from tenants.backoffice.audited_pages import AuditedPages
 from tenants.backoffice.roles import reach_of
 from tenants.db.reading import by_key, in_order
 from tenants.policy import Action
-from tenants.spreadsheets import lines
+from tenants.spreadsheets import lines, time_cell
 
 CHUNK = 1_000
 NOT_FILTERS = (PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_POPUP_VAR)
@@ -179,7 +178,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return utc_text(value) or ""
+        return time_cell(value)
     if isinstance(value, SafeString):
         return " ".join(unescape(strip_tags(value)).split())
     return " ".join(map(as_text, value)) if isinstance(value, list | tuple) else str(value)

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.setup import account_health, number_use
-from calls.admin.setup.number_use import Use
 from calls.models import Call, Status
 from calls.reports.account_stats import Health, health_of, quantile
+from calls.reports.figures.caller_numbers import Use, use_of
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
@@ -211,7 +211,7 @@ def test_the_use_of_a_number(phone_number: PhoneNumber) -> None:
     ended(phone_number, "completed", ago=8 * DAY)
     now = timezone.now()
     calls(phone_number, 1, status="ringing", dialed_at=now - SECOND, next_read_at=now + HOUR)
-    use = number_use.use_of([phone_number], now)[phone_number.pk]
+    use = use_of([phone_number], now)[phone_number.pk]
     assert (use.today, use.ended, use.reached, use.last) == (5, 5, 2, now - SECOND)
     assert number_use.answered(use) == "40 % of 5"
     assert number_use.answered(Use()) == "-"

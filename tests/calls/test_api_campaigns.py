@@ -515,6 +515,7 @@ def test_recipients_are_listed_and_filtered(
                 "outcome": "busy",
                 "attempts": 2,
                 "next_attempt_at": None,
+                "deciding_call": None,
             }
         ]
     assert api.get(f"{path}?status=nope").status_code == 400

@@ -26,7 +26,7 @@ from campaigns.do_not_call import entries
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
-from tenants.models import Membership, Organization
+from tenants.models import Membership, Organization, StaffSettings
 from tenants.money import Amounts
 from tests.calls import support
 from tests.calls.support import euros
@@ -35,6 +35,7 @@ from tests.conftest import an_assistant
 pytestmark = pytest.mark.django_db
 ASKED = 15  # queries of each part of the page
 PARTS = ("panel", "idle", "people", "forecast", "figures", "settings")
+PARIS = ZoneInfo("Europe/Paris")
 NUMBERS = [f"+3361234{n:04d}" for n in range(5)]
 
 
@@ -233,35 +234,78 @@ def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None
     a_call(one, Status.BUSY, terminal_at=noon)
     a_call(one, Status.COMPLETED, terminal_at=noon + timedelta(hours=2))
     a_call(two, Status.NO_ANSWER, terminal_at=noon)
-    shown = charts_of(campaign, campaign.calls.all())["over_time"]
+    shown = charts_of(campaign.calls.all(), PARIS)["over_time"]
     drawn = json.loads(shown["data"])
-    assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls is shown"
+    assert drawn["labels"] == ["04 Mar 13:00", "04 Mar 14:00", "04 Mar 15:00"], "an hour without calls is shown"
     assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
         ("Completed", [0, 0, 1]),
         ("No answer or busy", [2, 0, 0]),
     ]
     a_call(two, Status.COMPLETED, terminal_at=noon + timedelta(days=99))
-    shown = charts_of(campaign, campaign.calls.all())["over_time"]
+    shown = charts_of(campaign.calls.all(), PARIS)["over_time"]
     assert (shown["unit"], shown["cut"], len(shown["rows"])) == ("day", "the last 60 days", 60)
     assert shown["rows"][-1] == ("11 Jun", [1])
 
 
-def test_the_heat_map_is_in_the_time_of_the_person_called(viewer: Client, campaign: Campaign) -> None:
-    monday = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+def test_the_charts_are_on_the_clock_of_the_page(viewer: Client, campaign: Campaign) -> None:
+    monday = datetime(2026, 3, 2, 23, 40, tzinfo=UTC)
     people = launched(campaign)
     for person in people:
-        a_call(person, Status.NO_ANSWER, dialed_at=monday)  # Tuesday in Paris
-    a_call(people[0], Status.COMPLETED, dialed_at=monday)
-    a_call(people[1], Status.COMPLETED, dialed_at=monday, answered_by="machine")
+        a_call(person, Status.NO_ANSWER, dialed_at=monday, terminal_at=monday)  # Tuesday in Paris
+    a_call(people[0], Status.COMPLETED, dialed_at=monday, terminal_at=monday)
+    a_call(people[1], Status.COMPLETED, dialed_at=monday, terminal_at=monday, answered_by="machine")
+    a_call(people[2], Status.CANCELED, dialed_at=monday, terminal_at=monday)
     Contact.objects.filter(pk=people[2].contact_id).update(timezone="Asia/Tokyo")
-    heat = charts_of(campaign, campaign.calls.all())["heat"]
-    assert (heat["hours"][0], heat["hours"][-1]) == ("00", "08")
-    tuesday = dict(heat["rows"])["Tue"]
-    assert (tuesday[0]["text"], tuesday[0]["shade"]) == ("17", 0)
-    assert tuesday[0]["title"] == "1 of 6 calls reached a person"
-    assert (tuesday[8]["text"], tuesday[8]["shade"]) == ("0", "few")
-    assert [cell["text"] for cell in dict(heat["rows"])["Mon"]] == [""] * 9
-    assert "Hour 00 01 02 03 04 05 06 07 08 Mon Tue 17 0" in read(viewer, campaign, "figures")
+    text = read(viewer, campaign, "figures")
+    assert "Hours and days are those of Europe/Paris." in text
+    assert "Hour Completed No answer or busy Canceled 03 Mar 00:00 2 5 1" in text
+    assert "Hour 00 Mon Tue 14 Wed" in text
+    for zone, hour, day in (
+        ("Asia/Kolkata", 5, "Tue"),
+        ("Asia/Kathmandu", 5, "Tue"),
+        ("America/St_Johns", 20, "Mon"),
+        ("Australia/Lord_Howe", 10, "Tue"),
+        ("Pacific/Chatham", 13, "Tue"),
+        ("Etc/GMT+5", 18, "Mon"),
+    ):
+        StaffSettings.objects.update_or_create(user=User.objects.get(), defaults={"timezone": zone})
+        text = read(viewer, campaign, "figures")
+        assert f"Hours and days are those of {zone}." in text and "UTC" not in text
+        heat = charts_of(campaign.calls.all(), ZoneInfo(zone))["heat"]
+        assert heat["hours"] == [f"{hour:02d}"]
+        [cell] = dict(heat["rows"])[day]
+        assert (cell["text"], cell["title"]) == ("14", "1 of 7 calls reached a person")
+        over = charts_of(campaign.calls.all(), ZoneInfo(zone))["over_time"]
+        assert [label for label, _ in over["rows"]] == [f"0{3 if day == 'Tue' else 2} Mar {hour:02d}:00"]
+
+
+AUTUMN, SPRING = datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)  # in Paris
+HALF_TWICE = {"00:00": 2, "01:00 UTC+11": 2, "01:00 UTC+1030": 1, "02:00": 2, "03:00": 1}
+HALF_BACK, HALF_ON = datetime(2026, 4, 4, 15, tzinfo=UTC), datetime(2026, 10, 3, 15, 30, tzinfo=UTC)  # on Lord Howe
+
+
+@pytest.mark.parametrize(
+    ("zone", "change", "expected"),
+    [
+        ("Europe/Paris", AUTUMN, {"01:00": 2, "02:00 CEST": 2, "02:00 CET": 2, "03:00": 2}),
+        ("Europe/Paris", SPRING, {"00:00": 2, "01:00": 2, "03:00": 2, "04:00": 2}),
+        (
+            "Australia/Lord_Howe",
+            HALF_BACK,
+            {"00:00": 2, "01:00 UTC+11": 2, "01:00 UTC+1030": 1, "02:00": 2, "03:00": 1},
+        ),
+        ("Australia/Lord_Howe", HALF_ON, {"00:00": 2, "01:00": 2, "02:00": 1, "03:00": 2, "04:00": 1}),
+    ],
+)
+def test_hours_of_a_night_on_which_clocks_change(
+    campaign: Campaign, zone: str, change: datetime, expected: dict[str, int]
+) -> None:
+    """A call ends every half hour around the change: no hour swallows another, and none is invented."""
+    [person, *_] = launched(campaign)
+    for step in range(-4, 4):
+        a_call(person, Status.BUSY, terminal_at=change + timedelta(minutes=30 * step + 10))
+    shown = charts_of(campaign.calls.all(), ZoneInfo(zone))["over_time"]
+    assert {label.split(" ", 2)[2]: values[0] for label, values in shown["rows"]} == expected
 
 
 def test_at_which_call_people_were_reached(viewer: Client, campaign: Campaign) -> None:
@@ -291,7 +335,7 @@ def test_figures_of_many_calls_are_of_a_sample_spread_over_all(
 def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_number: PhoneNumber) -> None:
     other = support.campaign(phone_number, campaign.contact_lists.get(), status="draft")
     a_call(launched(other)[0], Status.COMPLETED)
-    assert not any(charts_of(campaign, campaign.calls.all()).values())
+    assert not any(charts_of(campaign.calls.all(), PARIS).values())
 
 
 # The number of queries.

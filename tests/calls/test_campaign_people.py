@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.people import recipient_list
-from calls.admin.people.counts import counts_of
 from calls.admin.people.recipient import REASONS
 from calls.admin.people.standing import standing
 from calls.admin.shared import labels
 from calls.gate.checks import CheckName
+from calls.reports.figures.recipients import counts_of
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
@@ -198,7 +198,7 @@ def test_the_funnel_counts_people_and_never_widens(viewer: Client, campaign: Cam
     person(campaign, status="withdrawn")
     person(campaign, status="skipped", reason="do_not_call")
     person(campaign)
-    steps = [(step["label"], step["count"]) for step in counts_of(campaign).funnel()]
+    steps = list(counts_of([campaign.pk])[campaign.pk].funnel().items())
     assert steps == [
         ("On its lists", 7),
         ("May be called", 5),

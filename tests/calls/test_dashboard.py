@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,12 +18,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.dashboard.attention import items_of, with_missed
-from calls.admin.dashboard.today import Day, outcomes
+from calls.admin.dashboard.today import outcomes
 from calls.gate.budgets import spending_today, spending_today_by
 from calls.models import Call, CallBack, Status
+from calls.reports.figures.conditions import Share
+from calls.reports.figures.today import Day, Ends, placed_by_hour
 from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from providers.models import PhoneNumber, ProviderAccount
-from tenants.models import Alert, Membership, Organization
+from tenants.models import Alert, Membership, Organization, StaffSettings
 from tests.calls import support
 from tests.calls.test_campaign_page import viewer, words_of
 from tests.conftest import a_number, an_account, an_assistant
@@ -133,15 +138,19 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
     ):
         ended(phone_number, status, at)
     text = today(viewer)
-    assert "Today until 12:00, Europe/Paris 2 calls ended, 3 at this time last Wednesday 50 % answered" in text, text
+    tiles = "2 calls ended, 3 at this time last Wednesday 50 % answered: 1 of 2 that rang, 100 % at this time last"
+    assert f"Today until 12:00, Europe/Paris {tiles} Wednesday" in text, text
     assert (
-        "Today Last Wednesday, at this time Completed 1 2 Busy 1 0 Outcome unknown 0 1 Answered 50 % 100 %" in text
+        "Today Last Wednesday, at this time Completed 1 2 Busy 1 0 Outcome unknown 0 1 "
+        "Answered, of those that rang 1 of 2 (50 %) 2 of 2 (100 %)" in text
     ), text
 
 
 def test_nobody_called_has_no_share() -> None:
-    assert outcomes({}) == []
-    assert outcomes({"canceled": {"n": 1, "before": 0}})[-1] == {"label": "Answered", "n": "-", "before": "-"}
+    nobody = Ends({}, Share())
+    assert outcomes(nobody, nobody) == []
+    canceled = Ends({"canceled": 1}, Share())
+    assert outcomes(canceled, nobody)[-1] == {"label": "Answered, of those that rang", "n": "-", "before": "-"}
 
 
 def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone_number: PhoneNumber) -> None:
@@ -158,7 +167,7 @@ def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone
     )
     text = today(viewer)
     assert "Daily budget 3.00 EUR of 10.00 EUR spent or set aside for calls under way (30 %)." in text
-    assert "The day follows the time zone Europe/Paris." in text
+    assert re.search(r"This day ends at 20\d\d-\d\d-\d\d 00:00 CES?T\.", text)
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/calls/call/overview/", "/admin/calls/call/overview/today/"])
@@ -180,7 +189,7 @@ def test_a_day_is_that_of_the_zone_whatever_its_clock_does() -> None:
     assert sunday.before == (datetime(2026, 3, 21, 23, tzinfo=UTC), datetime(2026, 3, 22, 11, tzinfo=UTC))
 
 
-def test_calls_stand_at_the_hour_of_the_organizations_clock(
+def test_calls_stand_at_the_hour_in_which_they_were_dialed(
     viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noon = datetime(2026, 3, 11, 11, tzinfo=UTC)
@@ -194,21 +203,52 @@ def test_calls_stand_at_the_hour_of_the_organizations_clock(
         ("+33612345604", "busy", noon - timedelta(hours=2, minutes=1), {}),
         ("+33612345605", "completed", noon - timedelta(hours=12, minutes=1), {}),  # yesterday in Paris
         ("+33612345606", "canceled", None, {}),
+        ("+33612345607", "unknown", noon - timedelta(minutes=1), {}),
     ):
         support.single(phone_number, to, status=status, dialed_at=at, **more)
     text = today(viewer)
-    assert "Answered 2 Not answered 1 Under way 1" in text
-    assert "Hour Answered Not answered Under way 09:00 0 1 0 11:00 2 0 1" in text
+    assert "Answered 1 Not answered 1 Under way 2 Without an outcome 1" in text
+    assert "Hour Answered Not answered Under way Without an outcome 09:00 0 1 0 0 11:00 1 0 2 1" in text
 
 
-def test_organizations_of_several_zones_share_the_day_of_utc(
-    viewer: Client, sister: Organization, phone_number: PhoneNumber
+@pytest.mark.parametrize(
+    ("zone", "noon", "hours", "twice"),
+    [
+        ("Europe/Paris", datetime(2026, 3, 29, 10, tzinfo=UTC), 23, []),
+        ("Europe/Paris", datetime(2026, 10, 25, 11, tzinfo=UTC), 25, ["02:00 CEST", "02:00 CET"]),
+        ("America/St_Johns", datetime(2026, 11, 1, 15, tzinfo=UTC), 25, ["01:00 NDT", "01:00 NST"]),
+        ("Australia/Lord_Howe", datetime(2026, 4, 5, 1, tzinfo=UTC), 25, ["01:00 UTC+11", "01:00 UTC+1030"]),
+        ("Australia/Lord_Howe", datetime(2026, 10, 4, 1, tzinfo=UTC), 24, []),
+        ("Asia/Kathmandu", datetime(2026, 3, 29, 10, tzinfo=UTC), 24, []),
+    ],
+)
+def test_a_day_has_the_hours_that_its_clock_shows(
+    phone_number: PhoneNumber, zone: str, noon: datetime, hours: int, twice: list[str]
 ) -> None:
+    day = Day(zone, noon)
+    moment = day.starts + timedelta(minutes=10)
+    while moment < noon:  # one call in each half hour
+        to = f"+336{int(moment.timestamp()) % 10**8:08d}"
+        support.single(phone_number, to, status="busy", dialed_at=moment)
+        moment += timedelta(minutes=30)
+    found = placed_by_hour([phone_number.organization_id], day)
+    assert len(found) == hours
+    assert [hour.label for hour in found if len(hour.label) > 5] == twice
+    of_clock = Counter(
+        f"{local:%H} {local:%z}"
+        for local in (
+            call.dialed_at.astimezone(ZoneInfo(zone)) for call in Call.objects.order_by("pk") if call.dialed_at
+        )
+    )
+    assert [hour.not_answered for hour in found if hour.not_answered] == list(of_clock.values())
+
+
+def test_the_day_is_that_of_the_users_clock(viewer: Client, sister: Organization, phone_number: PhoneNumber) -> None:
     Membership.objects.create(user=User.objects.get(), organization=sister, role="viewer")
     Organization.objects.filter(pk=sister.pk).update(timezone="Asia/Tokyo")
-    assert ", UTC" in today(viewer)
-    Organization.objects.filter(pk=sister.pk).update(timezone="Europe/Paris")
-    assert ", Europe/Paris" in today(viewer)
+    assert ", Europe/Paris" in today(viewer), "of the first organization"
+    StaffSettings.objects.create(user=User.objects.get(), timezone="Asia/Kathmandu")
+    assert (text := today(viewer)).count("Asia/Kathmandu") == 1 and "UTC" not in text
 
 
 def test_the_budgets_of_several_organizations_are_each_their_own(

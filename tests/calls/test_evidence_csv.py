@@ -69,12 +69,13 @@ def call(assistant: Assistant, phone_number: PhoneNumber, organization: Organiza
 def test_a_row_says_when_why_and_by_what_consent(api: ApiClient, call: Call) -> None:
     [row] = rows_of(api.get(PATH, {"to_number": NUMBER}))
     assert (row["record"], row["id"], row["to_number"], row["status"]) == ("call", str(call.uuid), NUMBER, "completed")
-    assert (row["dialed_at_utc"], row["dialed_at_local"]) == ("2026-07-01T22:30:00Z", "2026-07-02T00:30:00+02:00")
+    assert row["dialed_at_utc"] == "2026-07-01T22:30:00.000000Z"
+    assert row["dialed_at_local"] == "2026-07-02T00:30:00.000000+02:00"
     assert (row["time_zones"], row["campaign"], row["campaign_version"]) == ("Europe/Paris", "March", "3")
     assert (row["account"], row["provider"], row["provider_call_id"]) == ("AlloMia", "allomia", "x1")
-    assert (row["decision"], row["decided_at_utc"]) == ("allow", "2026-07-01T22:30:00+00:00")
+    assert (row["decision"], row["decided_at_utc"]) == ("allow", "2026-07-01T22:30:00.000000Z")
     assert json.loads(row["checks"]) == call.decision["checks"]
-    assert (row["consent_basis"], row["consent_at_utc"]) == ("opt-in", "2026-01-02T03:04:00Z")
+    assert (row["consent_basis"], row["consent_at_utc"]) == ("opt-in", "2026-01-02T03:04:00.000000Z")
     assert row["consent_evidence"] == "Form 7, @home"
 
 

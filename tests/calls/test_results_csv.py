@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,15 +17,17 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from calls.models import Call
-from calls.reports import results_copy, results_csv
+from calls.models import OPEN, TERMINAL, Call
+from calls.reports import calls_csv, results_copy, results_csv
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants import spreadsheets
 from tenants.models import AuditEntry, Membership, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker
+from tests.test_admin import SignIn, sign_in
 
+__all__ = ["sign_in"]
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 5, 12, 9, 30, tzinfo=UTC)
 
@@ -47,6 +51,11 @@ def rows_of(answer: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+def read(pieces: Iterable[str]) -> list[dict[str, str]]:
+    text = "".join(pieces).removeprefix(spreadsheets.BYTE_ORDER_MARK)
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
 def test_a_row_tells_what_became_of_a_person(
     api: ApiClient, campaign: Campaign, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
@@ -54,7 +63,9 @@ def test_a_row_tells_what_became_of_a_person(
     Recipient.objects.filter(pk=done.pk).update(status="done", outcome="completed", attempts=2, reason="=1+1")
     Contact.objects.filter(pk=done.contact_id).update(name="@Ada", external_id="-7")
     called: dict[str, Any] = {"campaign": campaign, "recipient": done}
-    a_call(assistant, phone_number, done.contact.phone, **called, status="no_answer", cost_estimate=Decimal("0.01"))
+    first = a_call(
+        assistant, phone_number, done.contact.phone, **called, status="no_answer", cost_estimate=Decimal("0.01")
+    )
     last = a_call(
         assistant,
         phone_number,
@@ -86,8 +97,8 @@ def test_a_row_tells_what_became_of_a_person(
         "call": str(last.uuid),
         "call_status": "completed",
         "started_at": "",
-        "answered_at": "2026-05-12T09:30:00Z",
-        "ended_at": "2026-05-12T09:30:00Z",
+        "answered_at": "2026-05-12T09:30:00.000000Z",
+        "ended_at": "2026-05-12T09:30:00.000000Z",
         "duration_seconds": "61",
         "answered_by": "human",
         "cost": "0.4225",
@@ -96,6 +107,8 @@ def test_a_row_tells_what_became_of_a_person(
         "variables": '{"slot": "9:30"}',
         "cost_estimated": "0.01",
         "other_costs": "",
+        "calls": "2",
+        "other_calls": f"1 no_answer {first.uuid}",
     }
     assert (other["recipient"], other["status"], other["call"]) == (str(waiting.uuid), "pending", "")
     Call.objects.filter(pk=last.pk).update(result=None, result_text="confirmed: yes")
@@ -104,13 +117,87 @@ def test_a_row_tells_what_became_of_a_person(
     assert set(AuditEntry.objects.filter(action="campaign.exported").values_list("subject")) == {(str(campaign.uuid),)}
 
 
+ENDS = tuple(status for status in TERMINAL if status != "canceled")
+CALLED: datetime | None = AT
+NOT_DIALED: datetime | None = None
+# The calls of a recipient in their order, as status and time of dialling, and the place of the one that decides.
+DECISIONS: tuple[tuple[list[tuple[str, datetime | None]], int | None], ...] = (
+    ([], None),
+    *(([(str(status), CALLED)], 0) for status in ENDS),
+    *(([("completed", CALLED), (status, NOT_DIALED)], 0) for status in ("canceled", "queued")),
+    *(([("busy", CALLED), (status, CALLED)], 0) for status in OPEN),
+    *(([(str(status), CALLED)], None) for status in OPEN),
+    *(([("no_answer", CALLED), (status, CALLED), ("canceled", NOT_DIALED)], 1) for status in ENDS),
+    ([("busy", CALLED), ("failed", NOT_DIALED)], 1),  # refused by the provider: it ended the attempts
+    ([("canceled", NOT_DIALED)], None),
+    ([("canceled", CALLED), ("canceled", NOT_DIALED)], 0),
+    ([("completed", CALLED), ("canceled", CALLED)], 0),
+    ([("expired", CALLED), ("completed", CALLED), ("canceled", CALLED), ("canceled", NOT_DIALED)], 1),
+)
+
+
+def test_a_row_tells_the_call_that_decided(
+    campaign: Campaign, assistant: Assistant, phone_number: PhoneNumber, sign_in: SignIn
+) -> None:
+    made = recipients(campaign, len(DECISIONS))
+    expected, listed = [], []
+    for row, (calls, place) in zip(made, DECISIONS, strict=True):
+        given: dict[str, Any] = {"campaign": campaign, "recipient": row, "next_read_at": AT, "lease_until": AT}
+        ours = [
+            a_call(assistant, phone_number, row.contact.phone, **given, status=status, dialed_at=at, attempt=n)
+            for n, (status, at) in enumerate(calls, 1)
+        ]
+        expected.append(str(ours[place].uuid) if place is not None else "")
+        listed.append("; ".join(f"{c.attempt} {c.status} {c.uuid}" for n, c in enumerate(ours) if n != place))
+    found = read(results_csv.text(campaign.recipients.all()))
+    assert [row["call"] for row in found] == expected
+    assert [row["other_calls"] for row in found] == listed
+    assert [int(row["calls"]) for row in found] == [len(calls) for calls, _ in DECISIONS]
+    every = read(calls_csv.text(campaign.calls.all()))
+    assert {row["call"] for row in every if row["decides"] == "yes"} == set(expected) - {""}
+    in_order = campaign.calls.order_by("pk").values_list("uuid", flat=True)
+    assert [row["call"] for row in every] == [str(uuid) for uuid in in_order]
+    client = sign_in(campaign.organization, "viewer")
+    for row, (_, place) in zip(made, DECISIONS, strict=True):
+        page = client.get(reverse("admin:campaigns_recipient_change", args=[row.pk])).content.decode()
+        assert page.count("decides the outcome") == (place is not None), row.pk
+
+
+def test_the_file_of_calls_has_the_same_columns_whatever_the_rows_have(
+    api: ApiClient, campaign: Campaign, assistant: Assistant, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/v1/campaigns/{campaign.uuid}/calls.csv"
+    assert rows_of(api.get(path)) == []
+    made = recipients(campaign, 40)
+    odd_calls(made, assistant, phone_number)
+    monkeypatch.setattr(calls_csv, "CHUNK", 7)
+    first, second = (b"".join(api.get(path).streaming_content) for _ in range(2))  # type: ignore[attr-defined]
+    assert first == second
+    found = list(csv.DictReader(io.StringIO(first.decode("utf-8-sig"), newline="")))
+    assert len(found) == campaign.calls.count() > 50
+    assert {tuple(row) for row in found} == {calls_csv.COLUMNS}
+    times = {row[name] for row in found for name in calls_csv.MOMENTS} - {""}
+    assert len(times) > 4 and all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each) for each in times)
+    few = rows_of(api.get(f"{path}?status=failed&status=unknown"))
+    assert {row["status"] for row in few} == {"failed", "unknown"}
+    assert api.get(f"{path}?outcome=failed").status_code == 400
+    last = campaign.calls.order_by("pk").last()
+    assert last is not None
+    row = found[-1]
+    assert (row["call"], row["recipient"], row["contact"]) == (
+        *(str(last.uuid), str(last.recipient.uuid if last.recipient else "")),
+        str(last.contact.uuid),
+    )
+    assert (row["assistant"], row["account"]) == (str(assistant.uuid), str(assistant.account.uuid))
+
+
 def test_the_queries_grow_with_the_chunks_and_nothing_else(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     monkeypatch.setattr(results_csv, "CHUNK", 10)
     recipients(campaign, 35)
-    # SQLite needs two for a chunk, because there are no calls; the last one finds nobody left.
-    with django_assert_num_queries(5 if connection.vendor == "postgresql" else 4 * 2 + 1):
+    # SQLite needs three for a chunk, because there are no calls; the last one finds nobody left.
+    with django_assert_num_queries(5 if connection.vendor == "postgresql" else 4 * 3 + 1):
         pieces = list(results_csv.text(campaign.recipients.all()))
     rows = list(csv.reader(io.StringIO("".join(pieces).split("\r\n", 1)[1])))
     assert len({row[0] for row in rows}) == len(rows) == 35
@@ -211,6 +298,8 @@ ODD_AMOUNTS = (
 )
 ODD_TIMES = (None, AT, AT.replace(microsecond=1), AT.replace(microsecond=120000), datetime(999, 1, 1, tzinfo=UTC))
 
+ODD_ENDS = ("completed", "canceled", "failed", "canceled", "unknown")
+
 
 def odd_calls(made: list[Recipient], assistant: Assistant, number: PhoneNumber) -> None:
     """Give most recipients calls whose columns go through all odd values."""
@@ -225,7 +314,8 @@ def odd_calls(made: list[Recipient], assistant: Assistant, number: PhoneNumber) 
                 Call(
                     organization=row.campaign.organization, recipient=row, campaign=row.campaign, contact=row.contact,
                     account=assistant.account, assistant=assistant, phone_number=number, attempt=attempt + 1,
-                    to_number=row.contact.phone, status="completed", dialed_at=AT,
+                    to_number=row.contact.phone, status=ODD_ENDS[(n + 3 * attempt) % len(ODD_ENDS)],
+                    dialed_at=(AT, None)[(n + attempt) % 2],
                     answered_by=ODD_TEXTS[(n + attempt) % len(ODD_TEXTS)][:64],
                     started_at=ODD_TIMES[n % 5], answered_at=ODD_TIMES[(n + 1) % 5], ended_at=ODD_TIMES[n * 2 % 5],
                     duration_seconds=(None, 0, 61)[n % 3], cost_price=ODD_AMOUNTS[(n + attempt) % len(ODD_AMOUNTS)],

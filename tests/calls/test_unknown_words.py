@@ -17,7 +17,7 @@ from calls.dialing import placing
 from calls.models import Call, CallEvent, Status
 from calls.outcomes import recording, unknown_words
 from calls.outcomes.units import Alone
-from calls.reports.variant_comparison import REACHED
+from calls.reports.figures.conditions import REACHED
 from campaigns.models import Campaign, DoNotCall, Recipient, RetryRule
 from providers.adapters import words
 from providers.adapters.base import CallState, Reading

@@ -51,6 +51,7 @@ ADDRESSES: dict[str, set[str]] = {
     "/api/v1/campaigns/{campaign}/recipients/": {"get"},
     "/api/v1/campaigns/{campaign}/recipients/{id}/explain/": {"get"},
     "/api/v1/campaigns/{campaign}/results.csv": {"get"},
+    "/api/v1/campaigns/{campaign}/calls.csv": {"get"},
     "/api/v1/calls/": EACH,
     "/api/v1/calls/{id}/": {"get"},
     "/api/v1/calls/{id}/cancel/": {"post"},

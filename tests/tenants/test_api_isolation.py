@@ -95,6 +95,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
     "campaign-preview": ("campaign", "campaigns/{}/preview/", {"get": READ}),
     "campaign-variants": ("campaign", "campaigns/{}/variants/", {"get": READ}),
+    "campaign-calls": ("campaign", "campaigns/{}/calls.csv", {"get": READ}),
     "campaign-results": ("campaign", "campaigns/{}/results.csv", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),

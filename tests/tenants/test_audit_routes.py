@@ -86,6 +86,7 @@ API: dict[tuple[str, str], str] = {
     ("campaign-held-send", "post"): "campaign.held_send",
     ("campaign-held-skip", "post"): "campaign.held_skip",
     ("campaign-results", "get"): "campaign.exported",
+    ("campaign-calls", "get"): "campaign.exported",
     ("recipient-withdraw", "post"): "recipient.withdraw",
     ("recipient-hold", "post"): "contact.hold",
     ("recipient-unhold", "post"): "contact.unhold",
@@ -232,6 +233,7 @@ OWN_PAGES: dict[str, str] = {
     "campaigns_donotcall_unreadable": "do_not_call.exported",
     "campaigns_contactimport_rejected": "contactimport.exported",
     "campaigns_campaign_results": "campaign.exported",
+    "campaigns_campaign_calls": "campaign.exported",
     **dict.fromkeys((f"campaigns_campaign_{page}" for page in ("whom", "what", "when", "limits")), "campaign.changed"),
     "campaigns_campaign_check": "campaign.running",
     "campaigns_campaign_settings": "campaign.changed",
@@ -363,7 +365,8 @@ def test_pages_leave_the_entry_of_the_table_and_no_other(world: dict[str, models
             tried |= {(model, "delete")} if made else set()
             if made not in ([], [f"{kind}.deleted"]):
                 wrong[model, "delete"] = made
-    files = {"campaigns_contactimport_rejected": upload, "campaigns_campaign_results": world["campaign"]}
+    files = {"campaigns_contactimport_rejected": upload}
+    files |= dict.fromkeys(("campaigns_campaign_results", "campaigns_campaign_calls"), world["campaign"])
     for name, row in files.items():
         assert _made(client, reverse(f"admin:{name}", args=[row.pk])) == [OWN_PAGES[name]]
     evidence = f"{reverse('admin:calls_call_evidence')}?contact={world['contact'].pk}"

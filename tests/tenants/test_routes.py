@@ -115,6 +115,7 @@ PAGES = {
     "campaigns_donotcall_unreadable": ("", OPERATOR),  # 404 without a token
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
+    "campaigns_campaign_calls": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_end": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_listed": ("", MANAGER),

@@ -30,7 +30,7 @@ from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.rules.windows import Hours, Window, is_open
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.typed_times import LocalTimeField, Typed
-from tenants.clock_changes import change_over, readings, start_of_day
+from tenants.clock_changes import change_between, change_over, readings, start_of_day
 from tenants.models import ApiKey, Organization
 from tests.calls import support
 from tests.conftest import ApiClient
@@ -89,6 +89,14 @@ def test_every_local_time_of_every_clock_change_has_its_moments() -> None:
         for local, offset in ((low - ONE_MINUTE, before), (high, after)):
             assert readings(local, zone) == (local.replace(tzinfo=UTC) - offset,), (name, local)
             assert change_over(local, zone) is None, (name, local)
+
+
+def test_a_change_is_found_between_moments_of_any_fraction() -> None:
+    paris, change = ZoneInfo("Europe/Paris"), datetime(2026, 10, 25, 1, tzinfo=UTC)
+    for before, after in ((0.4, 1.1), (0.7, 0.8), (1, 0), (1800.123456, 1800.5), (0.000001, 0)):
+        low, high = change - timedelta(seconds=before), change + timedelta(seconds=after)
+        assert change_between(paris, low, high) == change, (before, after)
+    assert change_between(paris, change + timedelta(microseconds=1), change + timedelta(hours=1)) is None
 
 
 def test_the_first_moment_of_every_day_on_which_clocks_change() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -28,7 +28,7 @@ from calls.admin.campaigns.form import (
 from calls.admin.campaigns.list_columns import ListColumns
 from calls.admin.campaigns.tabs import TabbedPages
 from calls.admin.shared.labels import CAMPAIGN_LABELS
-from calls.reports import preflight, results_csv
+from calls.reports import calls_csv, preflight, results_csv
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
 from tenants import audit_changes
@@ -39,6 +39,11 @@ from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
 S = Campaign.Status
+
+FILES: dict[str, Callable[[Campaign, str], HttpResponseBase]] = {
+    "results": lambda obj, actor: results_csv.download(obj, obj.recipients.all(), actor),
+    "calls": lambda obj, actor: calls_csv.download(obj, obj.calls.all(), actor),
+}
 
 
 @admin.register(Campaign)
@@ -252,13 +257,14 @@ class CampaignAdmin(TabbedPages, ListColumns):
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"
         ours = [
-            path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
+            *(
+                path(f"<int:pk>/{file}.csv", view(self.file_view), {"file": file}, name=f"{name}_{file}")
+                for file in FILES
+            ),
             path("<int:pk>/end/", view(finish_wording.view), name=f"{name}_end"),
         ]
         return [*ours, *super().get_urls()]
 
-    def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+    def file_view(self, request: HttpRequest, pk: int, file: str) -> HttpResponseBase:
         obj = self.found(request, pk, Action.EXPORT)
-        if obj is None:
-            return self.not_found(request)
-        return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)
+        return self.not_found(request) if obj is None else FILES[file](obj, reach_of(request).actor)

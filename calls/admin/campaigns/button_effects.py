@@ -5,10 +5,10 @@ from __future__ import annotations
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
+from calls.reports.figures.recipients import counts_of
 from campaigns import list_sizes
-from campaigns.models import Campaign, Recipient, RecipientCount
+from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
-from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.rules.windows import DAYS
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
@@ -82,8 +82,7 @@ def refresh_effect(obj: Campaign) -> list[str]:
 
 def held(obj: Campaign) -> int:
     """Return how many recipients are held for a value."""
-    rows = RecipientCount.of([obj.pk], "status", "reason")
-    return sum(row["n"] for row in rows.filter(status=Recipient.Status.REVIEW, reason__startswith=PLACEHOLDERS))
+    return counts_of([obj.pk])[obj.pk].held
 
 
 def send_held_effect(obj: Campaign) -> list[str]:
@@ -204,7 +203,8 @@ def _members(obj: Campaign) -> int:
 
 
 def _left(obj: Campaign) -> int:
-    return sum(row["n"] for row in RecipientCount.of([obj.pk], "status") if row["status"] in LIVE)
+    statuses = counts_of([obj.pk])[obj.pk].by("status", {})
+    return sum(statuses[status] for status in LIVE)
 
 
 def _counted(n: int, one: str, many: str = "") -> str:

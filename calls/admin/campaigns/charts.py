@@ -1,27 +1,18 @@
-"""Charts of a campaign's calls: outcomes over time, when contacts answer, and answers by attempt."""
+"""Charts of a campaign's calls, on the user's clock: outcomes over time, when contacts answer, answers by attempt."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, QuerySet
-from django.db.models.functions import Substr, TruncHour
+from django.db.models import QuerySet
 
 from calls.admin.shared import bar_chart
-from calls.models import TERMINAL, Call, Status
-from calls.models.counts import RANG
-from calls.reports.variant_comparison import REACHED, percent
-from campaigns.models import Campaign
-from campaigns.rules.whereabouts import candidate_zones
+from calls.models import Call, Status
+from calls.reports.figures.campaign_calls import ends_over_time, reached_by_attempt, reached_by_hour_of_week
+from calls.reports.figures.conditions import Share
 
-BY_HOUR = timedelta(hours=48)  # a longer period is shown by day
 BARS = 60  # only the latest are shown
-GROUPS = 20_000  # pairs of hour and area that the heat map reads, the latest
-AREA = 6  # leading characters of a phone number that decide its time zone, as in +12125
 FEW = 5  # an hour of the week with fewer calls is not shaded
 SHADES = 5
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,38 +24,29 @@ SERIES = (
 )
 
 
-def charts_of(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any]:
-    """Return the context of the charts. A chart without data is None or empty. The database does the grouping."""
-    return {"over_time": _over_time(calls), "heat": _heat(calls, campaign), "attempts": _attempts(calls)}
+def charts_of(calls: QuerySet[Call], zone: ZoneInfo) -> dict[str, Any]:
+    """Return the context of the charts of these calls. A chart without data is None or empty."""
+    return {"over_time": _over_time(calls, zone), "heat": _heat(calls, zone), "attempts": _attempts(calls)}
 
 
-def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:
-    """Return how calls ended, by hour or by day in UTC."""
-    ended = calls.filter(status__in=TERMINAL, terminal_at__isnull=False)
-    hours = (
-        ended.annotate(hour=TruncHour("terminal_at", tzinfo=UTC)).values_list("hour", "status").annotate(n=Count("pk"))
-    )
-    rows: list[Any] = list(hours.order_by("hour"))
-    if not rows:
+def _over_time(calls: QuerySet[Call], zone: ZoneInfo) -> dict[str, Any] | None:
+    found = ends_over_time(calls, zone)
+    if found is None:
         return None
-    first, last = rows[0][0], rows[-1][0]
-    hourly = last - first < BY_HOUR
-    step = timedelta(hours=1) if hourly else timedelta(days=1)
-    first, last = _start(first, hourly), _start(last, hourly)
-    bars = [last - step * back for back in range((last - first) // step + 1)]
-    shown = sorted(bars[:BARS])
-    counts: defaultdict[tuple[datetime, str], int] = defaultdict(int)
-    for hour, status, n in rows:
-        counts[_start(hour, hourly), status] += n
+    places = range(max(0, len(found.labels) - BARS), len(found.labels))
+    labels = [found.labels[place] for place in places]
     series: list[dict[str, Any]] = [
-        {"label": label, "colour": colour, "values": [sum(counts[bar, status] for status in part) for bar in shown]}
+        {
+            "label": label,
+            "colour": colour,
+            "values": [sum(found.counts[place, status] for status in part) for place in places],
+        }
         for label, colour, part in SERIES
     ]
     series = [each for each in series if any(each["values"])]
-    labels = [f"{bar:%d %b %H:%M}" if hourly else f"{bar:%d %b}" for bar in shown]
     return {
-        "unit": "hour" if hourly else "day",
-        "cut": f"the last {BARS} days" if len(bars) > BARS else "",
+        "unit": found.unit,
+        "cut": f"the last {BARS} {found.unit}s" if len(found.labels) > BARS else "",
         "legend": [
             {"label": each["label"], "colour": each["colour"], "total": f"{sum(each['values']):,}"} for each in series
         ],
@@ -74,56 +56,30 @@ def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:
     }
 
 
-def _start(moment: datetime, hourly: bool) -> datetime:
-    return moment if hourly else moment.replace(hour=0)
-
-
-def _heat(calls: QuerySet[Call], campaign: Campaign) -> dict[str, Any] | None:
-    """Return the share of calls that reached a person, by weekday and hour in the contact's time zone."""
-    ended = calls.filter(status__in=RANG, dialed_at__isnull=False)
-    placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
-    groups = placed.values_list("hour", "area", "contact__timezone")
-    counted = groups.annotate(n=Count("pk"), reached=Count("pk", filter=REACHED), number=Min("to_number"))
-    rule = campaign.zone_rule
-    called: defaultdict[tuple[int, int], int] = defaultdict(int)
-    reached: defaultdict[tuple[int, int], int] = defaultdict(int)
-    rows: Iterable[Any] = counted.order_by("-hour")[:GROUPS]
-    for hour, _, timezone, n, answered, number in rows:
-        local = hour.astimezone(ZoneInfo(candidate_zones(timezone, number, rule)[0]))
-        called[local.weekday(), local.hour] += n
-        reached[local.weekday(), local.hour] += answered
-    if not called:
+def _heat(calls: QuerySet[Call], zone: ZoneInfo) -> dict[str, Any] | None:
+    found = reached_by_hour_of_week(calls, zone)
+    if not found:
         return None
-    first, last = min(hour for _, hour in called), max(hour for _, hour in called)
+    hours = range(min(hour for _, hour in found), max(hour for _, hour in found) + 1)
     return {
         "few": FEW,
-        "hours": [f"{hour:02d}" for hour in range(first, last + 1)],
-        "rows": [
-            (day, [_cell(called[number, hour], reached[number, hour]) for hour in range(first, last + 1)])
-            for number, day in enumerate(DAYS)
-        ],
+        "hours": [f"{hour:02d}" for hour in hours],
+        "rows": [(day, [_cell(found.get((number, hour))) for hour in hours]) for number, day in enumerate(DAYS)],
     }
 
 
-def _cell(called: int, reached: int) -> dict[str, Any]:
-    if not called:
+def _cell(share: Share | None) -> dict[str, Any]:
+    if share is None or share.rate is None:
         return {"text": "", "shade": "none", "title": "No calls"}
-    share = reached / called
     return {
-        "text": f"{share * 100:.0f}",
-        "shade": "few" if called < FEW else min(int(share * SHADES), SHADES - 1),
-        "title": f"{reached:,} of {called:,} calls reached a person",
+        "text": f"{share.rate * 100:.0f}",
+        "shade": "few" if share.whole < FEW else min(int(share.rate * SHADES), SHADES - 1),
+        "title": f"{share.counts} calls reached a person",
     }
 
 
 def _attempts(calls: QuerySet[Call]) -> list[dict[str, Any]]:
-    """Return how many recipients were called and reached at each attempt."""
-    ended = calls.filter(status__in=RANG, dialed_at__isnull=False)
-    called = Count("recipient", distinct=True)
-    reached = Count("recipient", filter=REACHED, distinct=True)
-    rows: Iterable[Any] = ended.values_list("attempt").annotate(called=called, reached=reached).order_by("attempt")
     return [
-        {"number": number, "called": n, "reached": n_reached, "share": percent(n_reached / n)}
-        for number, n, n_reached in rows
-        if n
+        {"number": number, "called": share.whole, "reached": share.part, "share": share.text}
+        for number, share in reached_by_attempt(calls).items()
     ]

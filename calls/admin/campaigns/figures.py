@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -14,8 +15,9 @@ from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
 from calls.reports import unfed_rules
+from calls.reports.figures.conditions import percent
 from calls.reports.problem import Problem
-from calls.reports.variant_comparison import Variant, compare, percent, sample_of
+from calls.reports.variant_comparison import Variant, compare, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
@@ -34,14 +36,15 @@ PREVIEWED = 3  # contacts
 SOURCES = {"campaign": "", "contact": "from the contact", "default": "default", "": ""}
 
 
-def figures_of(campaign: Campaign) -> dict[str, Any]:
-    """Return the figures of the campaign's calls. They load after the page, because they are slow."""
+def figures_of(campaign: Campaign, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the figures of the campaign's calls, on the clock of a zone. They load after the page: they are slow."""
     calls, every = sample_of(campaign, SAMPLE)
     return {
+        "zone": zone.key,
         "every": every if every > 1 else None,
         "comparison": _comparison(campaign, calls),
         "voicemails_of": _without_voicemail(campaign),
-        **charts_of(campaign, calls),
+        **charts_of(calls, zone),
     }
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-from calls.admin.people.counts import OPEN
 from calls.gate import budgets
-from calls.models import Status
-from calls.reports.variant_comparison import percent
-from campaigns.models import Campaign, RecipientCount
+from calls.reports.figures.conditions import Share
+from calls.reports.figures.recipients import Counts, counts_of
+from campaigns.models import Campaign
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.money import money_text
 
@@ -23,26 +21,19 @@ class ListColumns(ScopedAdmin):
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         keys = [row.pk for row in rows]
-        groups: dict[int, list[Any]] = defaultdict(list)
-        for group in RecipientCount.of(keys, "campaign_id", "status", "outcome"):
-            groups[group["campaign_id"]].append(group)
-        sums = budgets.sums_of(keys)
+        counts, sums = counts_of(keys), budgets.sums_of(keys)
         for row in rows:
-            row.groups, row.sums = groups[row.pk], sums.get(row.pk)
+            row.counts, row.sums = counts[row.pk], sums.get(row.pk)
 
     @admin.display(description="progress")
     def progress(self, row: Campaign) -> str:
-        groups = _groups(row)
-        total = sum(group["n"] for group in groups)
-        done = total - sum(group["n"] for group in groups if group["status"] in OPEN)
-        return f"{done:,} of {total:,} ({done * 100 // total} %)" if total else "-"
+        done = _counts(row).done
+        return f"{done.counts} ({done.whole_percent} %)" if done.whole else "-"
 
     @admin.display(description="answered")
     def answered(self, row: Campaign) -> str:
-        groups = _groups(row)
-        called = sum(group["called"] for group in groups)
-        answered = sum(group["n"] for group in groups if group["outcome"] == Status.COMPLETED)
-        return percent(answered / called) if called else "-"
+        steps = _counts(row).funnel()
+        return Share(steps["Answered"], steps["Called"]).text
 
     @admin.display(description="spent")
     def spent(self, row: Campaign) -> str:
@@ -50,6 +41,5 @@ class ListColumns(ScopedAdmin):
         return money_text(sums.paid) if sums and row.started_at else "-"
 
 
-def _groups(row: Campaign) -> list[Any]:
-    found: list[Any] = getattr(row, "groups", [])
-    return found
+def _counts(row: Campaign) -> Counts:
+    return getattr(row, "counts", None) or Counts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ from django.urls import reverse
 
 from calls.admin.campaigns.button_effects import zone_choices
 from calls.admin.people import recipient_list
-from calls.admin.people.counts import OPEN, Counts, counts_of
+from calls.admin.people.counts import funnel_rows
 from calls.admin.shared.labels import (
     CAMPAIGN_COLOURS,
     OUTCOME_PARTS,
@@ -22,6 +21,7 @@ from calls.admin.shared.labels import (
 from calls.gate import budgets
 from calls.models import Call, Status
 from calls.reports import preflight
+from calls.reports.figures.recipients import Counts, counts_of
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
 from campaigns.wording import counted
@@ -75,18 +75,16 @@ def overview_of(obj: Campaign) -> dict[str, Any]:
 
 
 def _progress(obj: Campaign) -> dict[str, Any]:
-    counts = counts_of(obj)
-    recipients = Counter({name: counts.by("status", {})[name] for name in RECIPIENT_PARTS})
-    total = counts.total
-    done = total - sum(recipients[name] for name in OPEN)
+    counts = counts_of([obj.pk])[obj.pk]
+    recipients, total, done = counts.by("status", {}), counts.total, counts.done
     sums = budgets.sums_of([obj.pk])[obj.pk]
     calls_url = _calls_url(obj)
     return {
         "every": recipient_list.refresh_seconds(total),
         "total": total,
         "total_shown": f"{total:,}",
-        "done": f"{done:,}",
-        "percent": done * 100 // total if total else 0,
+        "done": f"{done.part:,}",
+        "percent": done.whole_percent,
         "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
         "recipients_url": recipients_url(obj),
         "answered": _answered(counts),
@@ -102,7 +100,7 @@ def _progress(obj: Campaign) -> dict[str, Any]:
 
 def _answered(counts: Counts) -> dict[str, str]:
     """Return how many recipients answered, and their part of those who were called."""
-    steps = {step["label"]: step for step in counts.funnel()}
+    steps = {step["label"]: step for step in funnel_rows(counts)}
     return {"count": steps["Answered"]["shown"], "share": steps["Answered"]["of_before"]}
 
 
@@ -120,14 +118,15 @@ def _attention(obj: Campaign, overdue: int, held: int, calls_url: str) -> list[d
 
 def results_of(obj: Campaign) -> dict[str, Any]:
     """Return how recipients ended, and the steps from the lists to those reached."""
-    counts = counts_of(obj)
-    outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
+    counts = counts_of([obj.pk])[obj.pk]
+    outcomes = counts.outcomes
     return {
         "total": counts.total,
         "recipients_url": recipients_url(obj),
         "results_url": reverse("admin:campaigns_campaign_results", args=[obj.pk]),
+        "calls_file_url": reverse("admin:campaigns_campaign_calls", args=[obj.pk]),
         "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
-        "funnel": counts.funnel() if counts.total else [],
+        "funnel": funnel_rows(counts) if counts.total else [],
     }
 
 

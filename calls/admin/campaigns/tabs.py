@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -21,6 +22,7 @@ from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
 from calls.admin.people import recipient_list
 from campaigns.models import Campaign
+from tenants.backoffice.roles import reach_of
 
 S = Campaign.Status
 PARAMETER = "tab"
@@ -54,7 +56,7 @@ PARTS: dict[str, Part] = {
         | {"forecast_url": f"{reverse('admin:campaigns_campaign_forecast', args=[obj.pk])}?all"}
     ),
     "results": lambda request, obj: results_of(obj),
-    "figures": lambda request, obj: figures_of(obj),
+    "figures": lambda request, obj: figures_of(obj, ZoneInfo(reach_of(request).zone)),
     "settings": lambda request, obj: settings_of(obj),
     "versions": lambda request, obj: {"history": history_of(obj)},
 }

@@ -21,8 +21,9 @@ from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.journal import standing
 from calls.models import OPEN, Call, Heartbeat, Status
-from calls.models.call import is_overdue
-from campaigns.models import Campaign, RecipientCount
+from calls.reports.figures.recipients import counts_of
+from calls.reports.figures.today import live as live_calls
+from campaigns.models import Campaign
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Reach, reach_of
@@ -36,7 +37,6 @@ OPERATORS = "The people who run Trunkline have to look after its dial journal fi
 LOOKED_AT = 100  # campaigns read, from which those to show are picked: running ones first
 S = Campaign.Status
 IN_ORDER = (S.RUNNING, S.PAUSED, S.SCHEDULED)
-LEFT = ("pending", "calling", "waiting", "review")
 
 
 def index(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -59,12 +59,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             "superuser": reach.superuser,
             "organization_url": reverse("admin:tenants_organization_add"),
         }
-    calls = Call.objects.filter(organization__in=mine)
     now = timezone.now()
     listed = reverse("admin:calls_call_changelist")
-    rows = calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").order_by()
-    counts = list(rows.annotate(n=Count("pk"), late=Count("pk", filter=is_overdue(now))))
-    live = {status: n for status, n, _ in counts}
+    live, overdue = live_calls(mine, now)
     organizations = attention.with_missed(mine, now)
     unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
@@ -81,7 +78,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             }
             for status in (Status.QUEUED, *OPEN)
         ],
-        "overdue": sum(late for _, _, late in counts),
+        "overdue": overdue,
         "overdue_url": f"{listed}?overdue=yes",
         "live_total": sum(count for status, count in live.items() if status in OPEN),
         "campaigns": campaigns,
@@ -115,13 +112,11 @@ def _switches(reach: Reach, organizations: list[Organization], *, stopped: bool)
 def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
     campaigns = Campaign.objects.filter(status__in=IN_ORDER, organization__in=mine).select_related("organization")
     rows = sorted(campaigns[:LOOKED_AT], key=lambda row: IN_ORDER.index(S(row.status)))[:SHOWN]
-    counts = _counts([row.pk for row in rows])
+    counts = counts_of([row.pk for row in rows])
     kept = estimated_finish.kept_of([row for row in rows if row.status == S.RUNNING])
     found = []
     for row in rows:
-        parts = {name: counts[row.pk].get(name, 0) for name in labels.RECIPIENT_PARTS}
-        total = sum(parts.values())
-        done = total - sum(parts[name] for name in LEFT)
+        statuses, done = counts[row.pk].by("status", {}), counts[row.pk].done
         found.append(
             {
                 "name": row.name,
@@ -129,21 +124,13 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
                 "label": row.get_status_display(),
                 "colour": labels.CAMPAIGN_COLOURS[S(row.status)],
                 "reason": row.status_reason,
-                "total": f"{total:,}" if total else "",
-                "done": f"{done:,}",
-                "percent": done * 100 // total if total else 0,
-                "bar": labels.bar(parts, labels.RECIPIENT_PARTS),
-                **_finish(row, kept.get(row.pk), done, total, now),
+                "total": f"{done.whole:,}" if done.whole else "",
+                "done": f"{done.part:,}",
+                "percent": done.whole_percent,
+                "bar": labels.bar({name: statuses[name] for name in labels.RECIPIENT_PARTS}, labels.RECIPIENT_PARTS),
+                **_finish(row, kept.get(row.pk), done.part, done.whole, now),
             }
         )
-    return found
-
-
-def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
-    """Return recipients by status for each campaign."""
-    found: dict[int, dict[str, int]] = {pk: {} for pk in campaigns}
-    for row in RecipientCount.of(campaigns, "campaign_id", "status"):
-        found[row["campaign_id"]][row["status"]] = row["n"]
     return found
 
 
@@ -156,7 +143,7 @@ def _finish(
     if total - done > FORECAST_AT_ONCE and not kept.fresh(now):
         return {"finish": finish_wording.by_pace(row, done, total - done, now)}
     url = "" if kept.fresh(now) else reverse("admin:campaigns_campaign_end", args=[row.pk])
-    return {"finish": finish_wording.in_words(kept, row, now), "finish_url": url}
+    return {"finish": finish_wording.in_words(kept, now), "finish_url": url}
 
 
 def _unconfirmed(mine: list[int]) -> list[dict[str, Any]]:

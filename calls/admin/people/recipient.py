@@ -15,12 +15,13 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
-from calls.admin.people.counts import having, label_of
+from calls.admin.people.counts import label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
-from calls.models import TERMINAL, Call
+from calls.models import TERMINAL, Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
+from calls.reports.figures.recipients import having
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
@@ -201,7 +202,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Scheduled callback", callback_link(latest_callback(obj))),
                 ("Hold", hold_text(obj.contact)),
             ],
-            "calls": call_rows(calls),
+            "calls": call_rows(calls, deciding_call(obj.pk).values_list("pk", flat=True).first()),
         }
 
 
@@ -236,13 +237,17 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
     }
 
 
-def call_rows(calls: Any) -> list[dict[str, Any]]:
-    """Return the rows of the small table of calls on another object's page."""
+def call_rows(calls: Any, decided_by: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of the small table of calls on another object's page.
+
+    `decided_by`: the call that decided the outcome of the recipient whose page it is.
+    """
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
             "at": local_time(call.created_at),
             "badge": outcomes.badge(call),
+            "decides": call.pk == decided_by,
             "detail": labels.duration(call.duration_seconds) if call.duration_seconds else outcomes.explanation(call),
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }

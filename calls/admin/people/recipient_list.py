@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from calls.admin.people.counts import DIMENSIONS, Counts, counts_of, having, label_of
+from calls.admin.people.counts import label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import outcomes
+from calls.reports.figures.recipients import DIMENSIONS, Counts, counts_of, having
 from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
@@ -30,7 +31,7 @@ TITLES = {"status": "Status", "outcome": "Outcome", "reason": "Reason"}
 def recipients_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """Return the context of the fragment. Its address has all filters and the position, so a refresh keeps them."""
     chosen = {name: request.GET.get(name, "")[:200] for name in DIMENSIONS}
-    counts, now = counts_of(campaign), timezone.now()
+    counts, now = counts_of([campaign.pk])[campaign.pk], timezone.now()
     rows, newer, older = _page(campaign, chosen, request.GET)
     fragment = reverse("admin:campaigns_campaign_people", args=[campaign.pk])
     page = f"{reverse('admin:campaigns_campaign_change', args=[campaign.pk])}?tab=recipients"

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.reports.account_stats import REMEMBERED, Health, health_of
-from calls.reports.variant_comparison import percent
+from calls.reports.figures.conditions import Share
 from providers.models import ProviderAccount
 from tenants.backoffice.local_time import local_time, shown_as
 
@@ -102,7 +102,7 @@ def rows_of(accounts: Sequence[ProviderAccount], now: datetime) -> list[dict[str
 
 
 def failed(health: Health) -> str:
-    return f"{health.failed:,} ({percent(health.failed / health.ended)})" if health.ended else "-"
+    return f"{health.failed:,} ({Share(health.failed, health.ended).text})" if health.ended else "-"
 
 
 def seconds(value: float | None) -> str:

@@ -14,13 +14,13 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from calls.admin.setup import account_health, number_use
-from calls.admin.setup.number_use import Use
 from calls.admin.shared.labels import budget
 from calls.gate.budgets import spending_today_through
 from calls.models import Call, Status
 from calls.outcomes import circuit_breaker
 from calls.reports import unfed_rules
 from calls.reports.account_stats import Health, health_of
+from calls.reports.figures.caller_numbers import DAYS, Use, use_of
 from campaigns.phones import national
 from providers.admin.accounts import ProviderAccountAdmin
 from providers.admin.assistants import AssistantAdmin
@@ -137,7 +137,7 @@ class CallingNumberAdmin(PhoneNumberAdmin):
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         now = timezone.now()
-        found = number_use.use_of(rows, now)
+        found = use_of(rows, now)
         for row in rows:
             row.found_use = found.get(row.pk, Use())
             row.rests_until = number_use.rests_until(row, row.found_use, now)
@@ -160,7 +160,7 @@ class CallingNumberAdmin(PhoneNumberAdmin):
 
     def panel_context(self, request: HttpRequest, obj: PhoneNumber) -> dict[str, Any]:
         now = timezone.now()
-        use = number_use.use_of([obj], now).get(obj.pk, Use())
+        use = use_of([obj], now).get(obj.pk, Use())
         count = Call.objects.holding_a_line(now).filter(phone_number=obj).count()
         return {
             **super().panel_context(request, obj),
@@ -169,5 +169,5 @@ class CallingNumberAdmin(PhoneNumberAdmin):
             "today": number_use.used(obj, use),
             "answered": number_use.answered(use),
             "rests_until": str(local_time(number_use.rests_until(obj, use, now), "")),  # within a sentence
-            "last": local_time(use.last, f"none in {number_use.DAYS} days"),
+            "last": local_time(use.last, f"none in {DAYS} days"),
         }

@@ -1,0 +1,22 @@
+"""The call that decides a recipient's outcome: one rule, for files, pages and the API."""
+
+from __future__ import annotations
+
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models.expressions import Combinable
+
+from calls.models.call import Call
+from calls.models.statuses import PLACED_AND_ENDED, Status
+
+# A call that was canceled after it was dialled decides only where nothing else does. One that was never dialled decides
+# nothing, and an open one decides nothing yet.
+_DECIDES = Q(status__in=PLACED_AND_ENDED) | Q(status=Status.CANCELED, dialed_at__isnull=False)
+_CANCELED_LAST = Case(When(status=Status.CANCELED, then=Value(1)), default=Value(0))
+
+
+def deciding_call(recipient: int | Combinable) -> QuerySet[Call]:
+    """Return the call that decided the recipient's outcome: the last one that ended. At most one row.
+
+    `recipient`: an internal key, or an `OuterRef` to one. `calls/outcomes/recipient_progress.py` writes the outcome.
+    """
+    return Call.objects.filter(_DECIDES, recipient=recipient).order_by(_CANCELED_LAST, "-pk")[:1]

@@ -1,0 +1,48 @@
+"""Which calls belong to a figure, and the share of two counts. `calls/models/counts.py` has the same for triggers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from calls.models import OPEN, TERMINAL, Status
+from calls.models.counts import RANG as RANG_STATUSES
+
+ENDED = Q(status__in=TERMINAL, terminal_at__isnull=False)
+# Calls that rang, or may have: dialled, and ended with what happened at the phone. The denominator of all shares.
+RANG = Q(status__in=RANG_STATUSES, dialed_at__isnull=False)
+ANSWERED = RANG & Q(status=Status.COMPLETED)  # by a person or a voicemail
+REACHED = ANSWERED & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")  # a person
+UNDER_WAY = Q(status__in=OPEN)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole. Both are shown wherever the share is, or named."""
+
+    part: int = 0
+    whole: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def counts(self) -> str:
+        return f"{self.part:,} of {self.whole:,}"
+
+    @property
+    def text(self) -> str:
+        """Return the share such as “33.3 %”; a dash where there is no whole."""
+        return "-" if self.rate is None else percent(self.rate)
+
+    @property
+    def whole_percent(self) -> int:
+        """Return whole per cents, rounded down: 100 only when nothing is left."""
+        return self.part * 100 // self.whole if self.whole else 0
+
+
+def percent(share: float) -> str:
+    """Return a share as text, such as “33.3 %”."""
+    return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"
