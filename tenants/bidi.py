@@ -32,13 +32,14 @@ def isolated(text: str) -> str:
 
 def isolated_html(text: str) -> SafeString:
     """Return a text as HTML, with each run in `<bdi>`; one with marks of direction of its own as a whole."""
-    if _CONTROLS.search(text):
-        return mark_safe(f"<bdi>{escape(text)}</bdi>")  # noqa: S308 - escaped
-    return mark_safe(_with(text, "<bdi>", "</bdi>", escape))  # noqa: S308 - every part is escaped
+    return mark_safe(_marked_up(text, escape))  # noqa: S308 - every part is escaped
 
 
 def isolated_markup(html: str) -> SafeString:
-    """Return finished HTML with each run of its texts in `<bdi>`, except in elements that have no tags in them."""
+    """Return finished HTML with each run of its texts in `<bdi>`, except in elements that have no tags in them.
+
+    A text with marks of direction of its own is isolated as a whole.
+    """
     found, inside = [], ""
     for part in _TAG.split(html):
         name = _NAME.match(part)
@@ -46,13 +47,17 @@ def isolated_markup(html: str) -> SafeString:
             inside = f"/{name[1].lower()}"
         elif name and inside and name[1].lower() == inside:
             inside = ""
-        found.append(part if name or inside or part.startswith("<!--") else _with(part, "<bdi>", "</bdi>", str))
+        found.append(part if name or inside or part.startswith("<!--") else _marked_up(part, str))
     return mark_safe("".join(found))  # noqa: S308 - it was finished before
 
 
 def runs_right(text: str) -> bool:
     """Return whether a letter or mark of the text runs from right to left, or may turn what follows."""
     return not text.isascii() and _ANY.search(text) is not None
+
+
+def _marked_up(text: str, show: Callable[[str], str]) -> str:
+    return f"<bdi>{show(text)}</bdi>" if _CONTROLS.search(text) else _with(text, "<bdi>", "</bdi>", show)
 
 
 def _with(text: str, begin: str, end: str, show: Callable[[str], str]) -> str:

@@ -10,6 +10,7 @@ import phonenumbers
 from campaigns.phones import plans
 from campaigns.phones.faults import NotCallable, TwoReadings
 from campaigns.phones.readings import EVERYWHERE, normalise
+from campaigns.phones.written import LABEL
 
 
 def lookups(text: str, region: str) -> tuple[str, ...]:
@@ -40,9 +41,12 @@ def beginnings(digits: str, region: str) -> set[str]:
 def e164_prefixes(term: str, regions: Iterable[str]) -> set[str]:
     """Return the E.164 prefixes that a search term may mean, if it is written as in one of these countries.
 
-    A term with letters is no number. Digits of any script count, and marks of direction do not.
+    A term with letters is no number, apart from a label like that of a `tel:` address. Digits of any script count, and
+    marks of direction do not.
     """
     term = "".join(map(_written, term)).strip()
+    if label := LABEL.match(term):
+        term = term[label.end() :]
     digits = "".join(character for character in term if character.isdecimal())
     if not digits or any(character.isalpha() for character in term):
         return set()

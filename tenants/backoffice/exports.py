@@ -76,7 +76,8 @@ class ExportedList(AuditedPages):
         try:
             rows = self._rows_of_list(request)
         except IncorrectLookupParameters:
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            changelist = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            return redirect(f"{changelist}?{ERROR_FLAG}=1")  # as Django leads there from the list itself
         columns = self._columns(request, rows)
         title = [name for name, _ in columns]
         name = slugify(str(self.opts.verbose_name_plural))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -56,8 +56,8 @@ class Place:
 
 def view(request: HttpRequest) -> HttpResponse:
     """Choose an organization, or all of them, and return to the page."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+    if request.method != "POST":  # such as after a sign-in, when the form was sent without a session
+        return redirect("admin:index")
     given = request.POST.get("organization", "")
     request.session.pop(CHOSEN, None)
     if given.isascii() and given.isdigit() and len(given) < 19 and int(given) in reach_of(request).names:

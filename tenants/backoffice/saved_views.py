@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -34,8 +34,8 @@ def filters_in(query: QueryDict) -> str:
 
 def view(request: HttpRequest) -> HttpResponse:
     """Save the filters of a list under a name, or remove a saved view. Return to the list."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+    if request.method != "POST":  # such as after a sign-in, when the form was sent without a session
+        return redirect("admin:index")
     page = request.POST.get("page", "")
     lists = {model._meta.label_lower: model for model in admin.site._registry}
     if page not in lists:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -16,6 +17,8 @@ from tenants.backoffice.roles import reach_of
 from tenants.backoffice.saved_views import filters_in, views_of
 from tenants.backoffice.scoped_rows import ScopedRows
 from tenants.search_keys import keys_that_contain
+
+WITHOUT_FILTERS = "A filter in this address is not valid, so all rows are shown. Choose the filters again."
 
 
 class ScopedLists(ScopedRows):
@@ -114,6 +117,8 @@ class ScopedLists(ScopedRows):
         return "" if request.GET else self.empty_words
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if ERROR_FLAG in request.GET:
+            messages.warning(request, WITHOUT_FILTERS)
         extra = {"intro": self.intro, **(extra_context or {})}
         found: HttpResponse = super().changelist_view(request, extra)
         return found

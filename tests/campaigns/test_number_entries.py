@@ -76,10 +76,18 @@ def test_the_filter_of_contacts_finds_both_readings(api: ApiClient, german: Orga
         ("06 1234", "IT", "+39061234"),
         ("0033612", "FR", "+33612"),
         ("+33612", "FR", "+33612"),
+        ("tel:+33 6 12", "US", "+33612"),  # as an address of a page or an e-mail has it
+        ("Tél. : 06 12 34 56 78", "FR", "+33612345678"),
+        ("\u202aMobile: 06 12\u202c", "FR", "+33612"),
     ],
 )
 def test_a_search_on_pages_looks_for_every_reading(term: str, region: str, prefix: str) -> None:
     assert prefix in e164_prefixes(term, [region])
+
+
+@pytest.mark.parametrize("term", ["M. 2000 Dupont", "Tel Aviv 1909", "tel:", "T. 12 rue Pasteur", "B2 4150"])
+def test_a_label_makes_no_number_of_a_name(term: str) -> None:
+    assert e164_prefixes(term, ["FR"]) == set()
 
 
 def test_half_a_number_overseas_is_not_searched_in_metropolitan_france() -> None:

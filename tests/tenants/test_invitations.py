@@ -96,6 +96,26 @@ def test_a_later_link_is_asked_for_on_the_sign_in_page(
     assert set_password(link_of(mail.outbox[1])).status_code == 302
 
 
+def test_a_link_opened_by_another_user_says_whose_it_is_and_gives_them_nothing(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    invite(admin, organization, (NEW, "viewer"), capture=django_capture_on_commit_callbacks)
+    link = link_of(mail.outbox[0])
+    other = Client()
+    a_member(organization, "otto@example.org", "viewer")
+    other.force_login(User.objects.get(username="otto@example.org"))
+    for _ in range(2):  # a mail scanner opens it, too
+        page: Any = other.get(link, follow=True)
+        assert f"<b>{NEW}</b>" in page.content.decode()
+    [(form, _)] = page.redirect_chain
+    page = other.post(form, {"new_password1": PASSWORD, "new_password2": PASSWORD}, follow=True)
+    assert f"The new password of {NEW} is set. You are signed in as otto@example.org" in page.content.decode()
+    assert page.wsgi_request.user.get_username() == "otto@example.org"
+    client = Client()
+    sign_in(client, PASSWORD, name=NEW)
+    assert is_in(client)
+
+
 def test_who_can_sign_in_already_is_added_without_a_link(
     admin: Client, organization: Organization, stranger: Organization, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -139,6 +159,7 @@ def test_a_deactivated_user_is_not_invited(
     assert "deactivated" in page and not Membership.objects.filter(user__username=NEW).exists()
 
 
+@pytest.mark.usefixtures("frozen")  # how soon the next e-mail may be sent depends on the time
 def test_a_mailbox_is_not_flooded(
     admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
 ) -> None:

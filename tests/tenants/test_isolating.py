@@ -40,6 +40,8 @@ def test_runs_end_at_numbers_and_other_letters(text: str, runs: list[str]) -> No
 
 def test_marks_of_direction_do_not_reach_what_follows() -> None:
     assert isolated_html("\u202eevil <b>") == "<bdi>\u202eevil &lt;b&gt;</bdi>"
+    cell = format_html('<a title="{0}">{0}</a> 06 12', f"\u202eevil {NAME}")
+    assert isolate(cell) == f'<a title="\u202eevil {NAME}"><bdi>\u202eevil {NAME}</bdi></a> 06 12'
     assert isolated("\u202eevil") == "evil"
 
 

@@ -298,6 +298,18 @@ def test_nobody_sees_anything_unless_signed_in(world: dict[str, models.Model]) -
             assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/admin/login/"), url
 
 
+def test_the_address_of_every_form_can_be_opened_after_a_sign_in(
+    world: dict[str, models.Model], organization: Organization
+) -> None:
+    """A form that was sent without a session leads to the sign-in page, and from there to its own address."""
+    client = staff_of(organization, ADMIN)
+    urls = [url for model in MODELS for url in urls_of(world, model)]
+    urls += [reverse(f"admin:{name}") for name, (owner, _) in PAGES.items() if not owner]
+    urls += [reverse(name) for name in ("saved-views", "choose-organization", "my-settings", "my-sessions", "two-step")]
+    refused = {url: answer.status_code for url in urls if (answer := client.get(url)).status_code in {400, 405, 500}}
+    assert refused == {}
+
+
 def test_another_organizations_user_gets_404_for_every_object_and_no_row(
     organization: Organization, stranger: Organization, sister: Organization
 ) -> None:

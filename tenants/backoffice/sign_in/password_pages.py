@@ -115,5 +115,12 @@ class NewPasswordView(PasswordResetConfirmView):
             response = super().form_valid(form)
             sign_in_log.note(form.user, "password_reset")
         end_sessions(form.user.pk)
-        messages.success(self.request, "Your new password is set. Sign in with it.")
+        messages.success(self.request, f"The new password of {form.user} is set. {self._next_step(form.user)}")
         return response
+
+    def _next_step(self, user: Any) -> str:
+        """Return what to do now. The browser may belong to somebody else, whose session goes on."""
+        other = self.request.user
+        if not other.is_authenticated or other == user:
+            return "Sign in with it."
+        return f"You are signed in as {other}: sign out, then sign in with it."
