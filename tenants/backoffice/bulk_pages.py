@@ -96,7 +96,7 @@ class BulkPages(ScopedRows):
             raise PermissionDenied
         back = self._back(keys, filters)
         if step is None:
-            messages.warning(request, "Choose what to do with the rows.")
+            messages.error(request, "Choose what to do with the rows.")
             return redirect(back)
         if len(keys) > AT_ONCE:
             messages.error(request, TOO_MANY)
