@@ -148,7 +148,8 @@ def test_a_corrected_file_with_the_name_and_size_of_the_old_is_another(rf: Reque
         request = rf.post("/admin/x/", {once.FIELD: TOKEN, "file": SimpleUploadedFile("numbers.csv", contents)})
         request.user = user
         slots.append(once._slot(request))
-        assert request.FILES["file"].read() == contents, "the page reads it from its beginning"
+        file: Any = request.FILES["file"]
+        assert file.read() == contents, "the page reads it from its beginning"
     assert slots[0] == slots[2] != slots[1]
 
 
