@@ -103,6 +103,10 @@ class LocalTimeMiddleware:
 
 
 def regions_of(request: HttpRequest) -> list[str]:
-    """Return the country codes by which the user's organizations read national numbers."""
-    found = reach_of(request).organizations().values_list("default_region", flat=True)
-    return sorted(set(found[:100]))
+    """Return the country codes by which the user's organizations read national numbers. Queried once per request."""
+    found: list[str] | None = getattr(request, "_regions", None)
+    if found is None:
+        rows = reach_of(request).organizations().values_list("default_region", flat=True)
+        found = sorted(set(rows[:100]))
+        request._regions = found  # type: ignore[attr-defined]
+    return found
