@@ -5,6 +5,7 @@ Both return when no further call to the contact can be placed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,11 +16,13 @@ from calls.actions import scheduled_callbacks
 from calls.actions.quiescing import IllegalTransition, wait_for_silence
 from calls.models import OPEN, Call, CallBack, Status
 from calls.outcomes import staff_decisions
+from campaigns.contact_locks import lock_keys
 from campaigns.models import Contact, Recipient
 from tenants import audit_log
 from tenants.journal.notes import note
 
 RecipientStatus = Recipient.Status
+AT_ONCE = 100  # contacts locked in one transaction
 
 
 def withdraw(recipient: Recipient, *, actor: str) -> None:
@@ -54,20 +57,48 @@ def withdraw(recipient: Recipient, *, actor: str) -> None:
 def hold(contact: Contact, *, actor: str, until: datetime | None = None, reason: str = "") -> None:
     """Hold a contact from all calls until a moment, or until `unhold`. Return when no call to it can be placed."""
     with transaction.atomic():
-        held = _lock(contact.pk)
-        held.on_hold, held.hold_until, held.hold_reason = True, until, reason
-        held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
-        audit_log.record(
-            held.organization_id,
-            actor=actor,
-            action="contact.hold",
-            subject=str(held.uuid),
-            detail={"until": until.isoformat() if until else None},
-            personal={"reason": reason},
-        )
-        note(held.organization, "held", contact=str(held.uuid), until=until.isoformat() if until else None)
+        _hold(_lock(contact.pk), actor, until, reason)
     wait_for_silence(Call.objects.filter(contact=contact))
     contact.refresh_from_db()
+
+
+def hold_many(contacts: Collection[Contact], *, actor: str, until: datetime | None = None, reason: str = "") -> int:
+    """Hold contacts as `hold` does, AT_ONCE in a transaction. Return how many.
+
+    A hold that lasts as long or longer stays as it is: nobody is called earlier than before.
+    """
+    keys, held = sorted(contact.pk for contact in contacts), 0
+    homes = {contact.organization_id: contact.organization for contact in contacts}
+    for start in range(0, len(keys), AT_ONCE):
+        with transaction.atomic():
+            locked = lock_keys(keys[start : start + AT_ONCE])
+            chosen = [contact for contact in locked if not contact.erased_at and not _held_through(contact, until)]
+            for contact in chosen:
+                contact.organization = homes[contact.organization_id]
+                _hold(contact, actor, until, reason)
+        held += len(chosen)
+    wait_for_silence(Call.objects.filter(contact__in=keys))
+    return held
+
+
+def _held_through(contact: Contact, until: datetime | None) -> bool:
+    if not contact.held(timezone.now()):
+        return False
+    return contact.hold_until is None or (until is not None and contact.hold_until >= until)
+
+
+def _hold(held: Contact, actor: str, until: datetime | None, reason: str) -> None:
+    held.on_hold, held.hold_until, held.hold_reason = True, until, reason
+    held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
+    audit_log.record(
+        held.organization_id,
+        actor=actor,
+        action="contact.hold",
+        subject=str(held.uuid),
+        detail={"until": until.isoformat() if until else None},
+        personal={"reason": reason},
+    )
+    note(held.organization, "held", contact=str(held.uuid), until=until.isoformat() if until else None)
 
 
 def unhold(contact: Contact, *, actor: str) -> None:

@@ -34,7 +34,6 @@ class ContactListForm(ScopedForm):
 
 @admin.register(ContactList)
 class ContactListAdmin(ImportPages):
-    plural = "Lists"
     form = ContactListForm
     add_action = change_action = Action.CHANGE_LIST
     delete_action = Action.DELETE_LIST

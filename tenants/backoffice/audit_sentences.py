@@ -100,6 +100,7 @@ VERBS = {
 }
 SENTENCES = {
     "do_not_call.added": "added a number to the do-not-call list",
+    "do_not_call.numbers_added": "added numbers of contacts to the do-not-call list",
     "do_not_call.changed": "changed an entry of the do-not-call list",
     "do_not_call.imported": "imported numbers into the do-not-call list",
     "do_not_call.import_begun": "began an import into the do-not-call list",

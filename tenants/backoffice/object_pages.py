@@ -109,7 +109,7 @@ class ObjectPages(ScopedRows):
         if not self.holds(request, wanted.action, obj):
             raise PermissionDenied
         if not wanted.offered(obj):
-            messages.warning(request, f"“{wanted.label}” is not possible any more: {_present_status(obj)}")
+            messages.error(request, f"“{wanted.label}” is not possible any more: {_present_status(obj)}")
             return redirect(self.url("change", pk))
         form = wanted.form(request.POST or None) if wanted.form else None
         if request.method == "POST" and (form is None or form.is_valid()):

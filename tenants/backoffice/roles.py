@@ -55,7 +55,7 @@ def _chosen(request: HttpRequest, found: Reach) -> Reach:
     found = replace(found, everywhere=found.grants)
     if chosen not in found.grants or len(found.grants) < 2:
         return found
-    if not _follows(request):
+    if not _follows(request) or _names_another(request):
         return replace(found, chosen=chosen)
     return replace(found, chosen=chosen, grants={chosen: found.grants[chosen]}, narrowed=True)
 
@@ -66,6 +66,15 @@ def _follows(request: HttpRequest) -> bool:
     except Resolver404:
         return False
     return name.endswith(FOLLOWING) or name in DASHBOARD
+
+
+def _names_another(request: HttpRequest) -> bool:
+    """Return whether the address itself says whose rows it is about: an organization, or an object as a filter.
+
+    Links on the page of a record of another organization do. The choice must neither empty such a list nor let a form
+    write into the chosen organization instead.
+    """
+    return "organization" in request.GET or any(name.endswith("__id__exact") for name in request.GET)
 
 
 def _reach(user: Any) -> Reach:
@@ -103,6 +112,10 @@ class LocalTimeMiddleware:
 
 
 def regions_of(request: HttpRequest) -> list[str]:
-    """Return the country codes by which the user's organizations read national numbers."""
-    found = reach_of(request).organizations().values_list("default_region", flat=True)
-    return sorted(set(found[:100]))
+    """Return the country codes by which the user's organizations read national numbers. Queried once per request."""
+    found: list[str] | None = getattr(request, "_regions", None)
+    if found is None:
+        rows = reach_of(request).organizations().values_list("default_region", flat=True)
+        found = sorted(set(rows[:100]))
+        request._regions = found  # type: ignore[attr-defined]
+    return found

@@ -11,15 +11,17 @@ from django.forms.utils import pretty_name
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
+from tenants.backoffice.bulk_pages import BulkPages
 from tenants.backoffice.object_pages import ObjectPages
 from tenants.backoffice.scoped_forms import ScopedForms
 from tenants.backoffice.scoped_lists import ScopedLists
 
 
-class ScopedAdmin(ObjectPages, ScopedForms, ScopedLists):
+class ScopedAdmin(BulkPages, ObjectPages, ScopedForms, ScopedLists):
     """A ModelAdmin of rows that belong to organizations, found over `organization_path`.
 
-    Each part is a module: `scoped_rows` (who sees and may do what), `scoped_lists`, `scoped_forms`, `object_pages`.
+    Each part is a module: `scoped_rows` (who sees and may do what), `scoped_lists`, `scoped_forms`, `object_pages`,
+    `bulk_pages`.
     """
 
 

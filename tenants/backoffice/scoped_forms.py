@@ -46,7 +46,7 @@ class ScopedForms(ScopedRows):
             values = [option.value for option in options]
             if given in values:
                 chosen[name] = given
-            elif len(values) == 1:
+            elif len(values) == 1 and not given:  # never another than the address says
                 chosen[name] = values[0]
             else:
                 links = [(urlencode({**chosen, name: option.value}), option) for option in options]

@@ -67,7 +67,10 @@ class ScopedLists(ScopedRows):
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
-        return queryset.filter(pk__in=self.keys_of_search(request, queryset.filter(found))), False
+        keys = self.keys_of_search(request, queryset.filter(found))
+        if isinstance(keys, list):  # the search comes after all filters: these are the rows of the list
+            request._searched = len(keys)  # type: ignore[attr-defined]
+        return queryset.filter(pk__in=keys), False
 
     def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
         """Return the condition that a row is found by something that is in none of its columns."""
@@ -90,6 +93,7 @@ class ScopedLists(ScopedRows):
         chosen = {name: values for name, values in request.GET.lists() if name not in NOT_FILTERS and any(values)}
         if all(len(values) == 1 for values in chosen.values()):
             count = self.kept_count(request, {name: value for name, [value] in chosen.items()})
+            count = getattr(request, "_searched", None) if count is None else count
             if count is not None:
                 found.count = min(count, COUNT_AT_MOST)
         return found

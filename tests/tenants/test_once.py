@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, ContactList
 from tenants.backoffice import once
@@ -20,6 +26,7 @@ from tests.test_saved_unchanged import submitted
 
 __all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
+TOKEN = "a" * 32
 ADD = "admin:campaigns_contactlist_add"
 
 
@@ -81,6 +88,124 @@ def test_what_a_dead_process_left_is_not_repeated(
     answer = client.post(url, form, follow=True)
     assert "it is not known whether that took effect" in answer.content.decode()
     assert ContactList.objects.count() == 1
+
+
+def test_two_tabs_are_two_forms_and_back_is_the_same(organization: Organization, sign_in: SignIn) -> None:
+    client, url = sign_in(organization, "manager"), reverse(ADD)
+    one, other = form_of(client, url), form_of(client, url)
+    for form in (one, other, one, other):
+        client.post(url, form | {"name": "Patients"})
+    assert ContactList.objects.count() == 2
+
+
+def test_a_new_session_of_the_user_knows_the_form(organization: Organization, sign_in: SignIn) -> None:
+    client, url = sign_in(organization, "manager"), reverse(ADD)
+    form = form_of(client, url) | {"name": "Patients"}
+    client.post(url, form)
+    client.logout()
+    assert client.post(url, form).status_code == 302
+    client.force_login(User.objects.get())
+    assert once.DONE in client.post(url, form, follow=True).content.decode()
+    assert ContactList.objects.count() == 1
+
+
+def test_who_is_not_signed_in_or_sends_no_csrf_token_leaves_no_marker(
+    organization: Organization, sign_in: SignIn
+) -> None:
+    client, url = sign_in(organization, "manager"), reverse(ADD)
+    form = form_of(client, url) | {"name": "Patients"}
+    Client().post(url, form)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get())
+    assert strict.post(url, form).status_code == 403
+    assert not StoredAnswer.objects.exists()
+    assert client.post(url, form).status_code == 302
+
+
+@pytest.mark.parametrize("token", ["", "x" * 65])
+def test_a_form_without_a_token_of_ours_is_sent_each_time(
+    organization: Organization, sign_in: SignIn, token: str
+) -> None:
+    client, url = sign_in(organization, "manager"), reverse(ADD)
+    form = form_of(client, url) | {"name": "Patients", once.FIELD: token}
+    for _ in range(2):
+        client.post(url, form)
+    assert ContactList.objects.count() == 2 and not StoredAnswer.objects.exists()
+
+
+def test_parts_of_a_page_and_the_api_leave_no_marker(organization: Organization, sign_in: SignIn, api: Any) -> None:
+    client, url = sign_in(organization, "manager"), reverse("admin:calls_call_launch_person")
+    for _ in range(2):
+        assert client.post(url, {once.FIELD: "a" * 32}, headers={"HX-Request": "true"}).status_code == 200
+        assert api.post("/api/v1/contact-lists/", {"name": "N"}).status_code == 201
+    assert not StoredAnswer.objects.exists()
+    assert ContactList.objects.count() == 2
+
+
+def test_a_corrected_file_with_the_name_and_size_of_the_old_is_another(rf: RequestFactory) -> None:
+    user, slots = User.objects.create(username="olga"), []
+    for contents in (b"+33612345678", b"+33612345679", b"+33612345678"):
+        request = rf.post("/admin/x/", {once.FIELD: TOKEN, "file": SimpleUploadedFile("numbers.csv", contents)})
+        request.user = user
+        slots.append(once._slot(request))
+        file: Any = request.FILES["file"]
+        assert file.read() == contents, "the page reads it from its beginning"
+    assert slots[0] == slots[2] != slots[1]
+
+
+def test_a_redirect_that_says_an_error_frees_the_token(organization: Organization, sign_in: SignIn) -> None:
+    client = sign_in(organization, "operator")
+    campaign = Campaign.objects.create(organization=organization, name="Spring", status="running")
+    url = reverse("admin:campaigns_campaign_step", args=[campaign.pk, "resume"])
+    assert "not possible any more" in client.post(url, {once.FIELD: TOKEN}, follow=True).content.decode()
+    assert not StoredAnswer.objects.exists()
+
+
+def test_a_stop_is_done_again_unless_it_was_a_double_click(organization: Organization, sign_in: SignIn) -> None:
+    client = sign_in(organization, "operator")
+    url = reverse("admin:tenants_organization_step", args=[organization.pk, "stop-calls"])
+
+    def stop() -> str:
+        Organization.objects.update(calls_stopped=False)
+        return client.post(url, {once.FIELD: TOKEN}, follow=True).content.decode()
+
+    assert once.DONE not in stop()
+    assert once.DONE in stop(), "a double click"
+    StoredAnswer.objects.update(started_at=timezone.now() - timedelta(seconds=once.WAIT + 1))
+    assert once.DONE not in stop()
+    organization.refresh_from_db()
+    assert organization.calls_stopped
+    StoredAnswer.objects.update(started_at=timezone.now() - timedelta(seconds=once.WAIT + 1), answer=None)
+    stop()
+    organization.refresh_from_db()
+    assert organization.calls_stopped, "also where the first submission died"
+
+
+def test_every_stopping_button_and_page_is_there() -> None:
+    steps = {step.name for page in admin.site._registry.values() for step in getattr(page, "steps", ())}
+    steps |= {step.name for page in admin.site._registry.values() for step in getattr(page, "bulk_steps", ())}
+    assert steps >= once.STOPPING_STEPS
+    for name in once.STOPPING_PAGES:
+        reverse(f"admin:{name}")
+
+
+def test_a_double_click_on_a_form_that_is_refused_shows_what_was_typed(
+    organization: Organization, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits; the first ends without an effect, so that the second is the first."""
+    client, url = sign_in(organization, "manager"), reverse("admin:campaigns_contact_add")
+    form = form_of(client, url) | {"phone": "12", "name": "Ada Lovelace"}
+    client.post(url, form | {"phone": "+33612345678"})
+    StoredAnswer.objects.update(answer=None)
+    slot = StoredAnswer.objects.get().slot
+    monkeypatch.setattr(once, "_slot", lambda _: slot)
+    monkeypatch.setattr(once, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: _freed()))
+    answer = client.post(url, form)
+    assert answer.status_code == 200 and "Ada Lovelace" in answer.content.decode()
+
+
+def _freed() -> None:
+    StoredAnswer.objects.all().delete()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.models import Contact
+from campaigns.models import Contact, ContactList, ContactListMember, DoNotCall
 from config.admin_site import GROUPS
 from tenants.models import Membership, Organization
 
@@ -106,3 +106,45 @@ def test_the_words_of_the_menu_are_the_heading_of_the_page(link: Any, organizati
     assert heading
     text = " ".join(unescape(re.sub(r"<[^>]+>|chevron_right", " ", heading[1])).split())
     assert text.removesuffix(" Show all").endswith(link.title), text
+
+
+def test_a_link_from_a_record_of_another_organization_stays_with_it(
+    both: Client, organization: Organization, sister: Organization
+) -> None:
+    """The choice must not put a number on the do-not-call list of the wrong organization."""
+    Membership.objects.update(role="admin")
+    both.post(reverse(CHOOSE), {"organization": sister.pk})
+    contact = Contact.objects.get(organization=organization)
+    page = both.get(reverse("admin:campaigns_contact_change", args=[contact.pk])).content.decode()
+    [link] = re.findall(r'href="([^"]*/donotcall/add/[^"]*)"', page)
+    answer = both.post(unescape(link), {"phone": contact.phone, "reason": "Asked", "expires_at_0": ""})
+    assert answer.status_code == 302
+    assert DoNotCall.objects.get().organization_id == organization.pk
+
+
+def test_a_filter_by_an_object_of_another_organization_finds_its_rows(
+    both: Client, organization: Organization, sister: Organization
+) -> None:
+    home = ContactList.objects.create(organization=organization, name="Patients")
+    ContactListMember.objects.create(contact_list=home, contact=Contact.objects.get(organization=organization))
+    both.post(reverse(CHOOSE), {"organization": sister.pk})
+    assert shown(both) == {sister.pk}
+    answer: Any = both.get(reverse(CONTACTS), {"lists__id__exact": home.pk})
+    assert [row.organization_id for row in answer.context["cl"].result_list] == [organization.pk]
+    file: Any = both.get(reverse("admin:campaigns_contact_export"), {"lists__id__exact": home.pk})
+    assert len(file.getvalue().splitlines()) == 2
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "999999", "x", "stranger"])
+def test_a_form_never_writes_into_another_organization_than_the_address_names(
+    organization: Organization, stranger: Organization, given: str
+) -> None:
+    user = User.objects.create(username="otto", is_staff=True)
+    Membership.objects.create(user=user, organization=organization, role="admin")
+    client = Client()
+    client.force_login(user)
+    home = str(stranger.pk) if given == "stranger" else given
+    url = f"{reverse('admin:campaigns_donotcall_add')}?organization={home}"
+    answer = client.post(url, {"phone": "+33612345678", "reason": "Asked"})
+    assert answer.status_code == 200 and "For which organization?" in answer.content.decode()
+    assert not DoNotCall.objects.exists()

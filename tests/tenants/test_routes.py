@@ -108,6 +108,7 @@ STEPS = {
 }
 # Other pages: the model of their object (empty: none), the lowest role.
 PAGES = {
+    "campaigns_contact_many": ("", OPERATOR),  # test_contacts_in_bulk
     "campaigns_contactlist_counts": ("", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactlist_import_new": ("", OPERATOR),

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from calls.actions import campaigns
+from calls.admin.people.bulk import ADD_TO_LIST, BULK_STEPS, REMOVE_FROM_LIST
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
 from calls.admin.people.contact_columns import columns_of
 from calls.admin.people.notes import NOTE, note_rows
@@ -39,6 +40,8 @@ admin.site.unregister(Contact)
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
     steps = (*CONTACT_STEPS, NOTE, ERASE)
+    bulk_steps = BULK_STEPS
+    bulk_related = ("organization",)
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         """Return the columns of the page. The file keeps those of contacts alone, so that it can be read back."""
@@ -80,6 +83,7 @@ class CalledContactAdmin(ContactAdmin):
             "live": True,
             "hold": hold_text(obj) if held else "",
             "listed": _listed(entry, obj) if entry else "",
+            "list_steps": self._list_steps(request, obj, bool(shown["lists"])),
             "entry_url": reverse("admin:campaigns_donotcall_change", args=[entry.pk]) if entry else "",
             "facts": _facts(obj, home, now),
             "consent": _consent(obj),
@@ -94,6 +98,11 @@ class CalledContactAdmin(ContactAdmin):
             "more_calls": len(calls) == SHOWN,
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
         }
+
+    def _list_steps(self, request: HttpRequest, obj: Contact, on_a_list: bool) -> list[tuple[str, str]]:
+        """Return the buttons that put the contact on a list and take it off one: label and address."""
+        steps = (ADD_TO_LIST, REMOVE_FROM_LIST) if on_a_list else (ADD_TO_LIST,)
+        return [(step.label, self.many_url(step, obj)) for step in steps if self.holds(request, step.action, obj)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or campaigns.may_delete(obj))

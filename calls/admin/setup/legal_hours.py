@@ -14,7 +14,7 @@ def view(request: HttpRequest) -> HttpResponse:
     """Return the table. It is read-only, because it is part of the program."""
     rows = [*sorted(RULES, key=lambda rule: (COUNTRIES[rule.country], rule.region)), ELSEWHERE]
     return page_of(Call).page(
-        request, "trunkline/legal_hours.html", "Legal hours", rows=[_shown(rule) for rule in rows]
+        request, "trunkline/legal_hours.html", "Legal calling hours", rows=[_shown(rule) for rule in rows]
     )
 
 

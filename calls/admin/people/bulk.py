@@ -1,0 +1,165 @@
+"""What can be done with several contacts at once, from the list of contacts, or with one from its page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.db.models import QuerySet, prefetch_related_objects
+from django.http import HttpRequest
+
+from calls.actions import barring, recipients
+from calls.admin.people.buttons import INPUT, HoldForm
+from campaigns import launching, list_members
+from campaigns.models import Contact, ContactList, ContactListMember
+from campaigns.wording import contacts, counted
+from tenants.backoffice.bulk_pages import BulkStep
+from tenants.backoffice.buttons import ReasonForm
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_admin import page_of
+from tenants.models import Organization
+from tenants.policy import Action
+
+Rows = Sequence[Contact]
+
+
+def _list_form(lists: QuerySet[ContactList]) -> type[forms.Form]:
+    class ListForm(forms.Form):
+        contact_list = forms.ModelChoiceField(
+            lists.order_by("name", "pk"),
+            label="List",
+            widget=forms.Select(attrs={**INPUT, "data-picker": ""}),
+        )
+
+    return ListForm
+
+
+def _lists(request: HttpRequest, rows: Rows) -> QuerySet[ContactList]:
+    """Return the lists of the contacts' organization."""
+    return page_of(ContactList).get_queryset(request).filter(organization=rows[0].organization_id)
+
+
+def _any_list(request: HttpRequest, rows: Rows) -> type[forms.Form]:
+    return _list_form(_lists(request, rows))
+
+
+def _their_lists(request: HttpRequest, rows: Rows) -> type[forms.Form]:
+    theirs = ContactListMember.objects.filter(contact__in=rows).order_by().values("contact_list")
+    return _list_form(_lists(request, rows).filter(pk__in=theirs))
+
+
+def _add(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    chosen: ContactList = values["contact_list"]
+    with transaction.atomic():
+        campaigns = launching.locked_users_of(chosen.pk)
+        added = list_members.add(chosen, rows, campaigns, actor=reach_of(request).actor)
+    known = len(rows) - added
+    before = f" {contacts(known)} {_were(known)} on it before." if known else ""
+    return f"{contacts(added)} {_were(added)} added to the list “{chosen.name}”.{before}"
+
+
+def _remove(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    chosen: ContactList = values["contact_list"]
+    with transaction.atomic():
+        removed = list_members.remove(chosen, rows, actor=reach_of(request).actor)
+    return f"{contacts(removed)} {_were(removed)} removed from the list “{chosen.name}”."
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def _by_home(rows: Rows) -> Mapping[Organization, Rows]:
+    found: defaultdict[Organization, list[Contact]] = defaultdict(list)
+    for row in rows:
+        found[row.organization].append(row)
+    return found
+
+
+def _numbers(rows: Rows) -> list[str]:
+    prefetch_related_objects(rows, "further_numbers")
+    return [phone for row in rows for phone in row.numbers]
+
+
+def _bar(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    actor, reason = reach_of(request).actor, values["reason"]
+    found = [barring.bar(home, _numbers(theirs), reason=reason, actor=actor) for home, theirs in _by_home(rows).items()]
+    new, known, open_calls = (sum(getattr(each, name) for each in found) for name in ("new", "known", "under_way"))
+    said = f"{counted(new, 'number')} {_were(new)} put on the do-not-call list."
+    if known:
+        said += f" {counted(known, 'number')} {_were(known)} on it before."
+    if open_calls:
+        said += f" {counted(open_calls, 'call')} to these numbers {'is' if open_calls == 1 else 'are'} under way and "
+        said += "will continue to the end."
+    return said
+
+
+def _hold(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    actor, until = reach_of(request).actor, values["until"]
+    held = recipients.hold_many(rows, actor=actor, until=until, reason=values["reason"])
+    longer = len(rows) - held
+    before = f" {contacts(longer)} {_were(longer)} on hold for at least as long before." if longer else ""
+    return f"{contacts(held)} {_were(held)} put on hold.{before}"
+
+
+ADD_TO_LIST = BulkStep(
+    "add-to-list",
+    "Add to list…",
+    Action.CHANGE_LIST,
+    lambda rows: [
+        f"{contacts(len(rows))} will be on the list that you choose.",
+        "Started campaigns with this list that take new contacts call them within seconds, if the rules allow it. "
+        "Other started campaigns call them only after “Add new contacts”.",
+    ],
+    _add,
+    form=_any_list,
+    button="Add to the list",
+    one_organization=True,
+)
+REMOVE_FROM_LIST = BulkStep(
+    "remove-from-list",
+    "Remove from list…",
+    Action.CHANGE_LIST,
+    lambda rows: [
+        f"{contacts(len(rows))} will not be on the list that you choose. The contacts themselves stay.",
+        "Campaigns that have started still call them: hold or withdraw those who must not be called.",
+    ],
+    _remove,
+    form=_their_lists,
+    button="Remove from the list",
+    one_organization=True,
+)
+BULK_STEPS = (
+    ADD_TO_LIST,
+    REMOVE_FROM_LIST,
+    BulkStep(
+        "hold",
+        "Hold…",
+        Action.HOLD_CONTACT,
+        lambda rows: [
+            f"{contacts(len(rows))} will not be called: by no campaign, no single call, no program.",
+            "Whoever is on hold for longer stays so. A call under way continues to its end.",
+        ],
+        _hold,
+        form=lambda request, rows: HoldForm,
+        button="Put on hold",
+    ),
+    BulkStep(
+        "do-not-call",
+        "Add to do-not-call list…",
+        Action.BAR_NUMBER,
+        lambda rows: [
+            f"All numbers of {contacts(len(rows))} are put on the do-not-call list without an end: "
+            f"{counted(len(set(_numbers(rows))), 'number')}. Nobody else with one of these numbers is called on it.",
+            "A call under way continues to its end.",
+            "Only a manager can take a number off the list again.",
+        ],
+        _bar,
+        form=lambda request, rows: ReasonForm,
+        button="Add to the do-not-call list",
+        tone="danger",
+    ),
+)
