@@ -124,7 +124,10 @@ IN_USE, DRAFT, BODY = "others refer to the row", "the campaign is a draft", "it 
 NOT_HERE: dict[tuple[str, str], str] = {
     **{(f"{name}-detail", "delete"): IN_USE for name in ("provider-account", "assistant", "phone-number", "contact")},
     ("campaign-detail", "delete"): IN_USE,
-    **{(f"campaign-{step}", "post"): DRAFT for step in ("pause", "resume", "refresh", "held-send", "held-skip")},
+    **{
+        (f"campaign-{step}", "post"): DRAFT
+        for step in ("pause", "resume", "reopen", "refresh", "held-send", "held-skip")
+    },
     **{(f"recipient-{step}", "post"): DRAFT for step in ("send-as-is", "skip")},
     ("campaign-start", "post"): "the campaign is not complete",
     **dict.fromkeys((("call-list", "post"), ("call-end", "post"), ("recipient-call-back", "post")), BODY),
@@ -137,7 +140,10 @@ NOT_HERE: dict[tuple[str, str], str] = {
 NOT_ON_PAGES: dict[tuple[str, str], str] = {
     **{(f"providers_{name}", "delete"): IN_USE for name in ("provideraccount", "assistant", "phonenumber")},
     **{(f"campaigns_{name}", "delete"): IN_USE for name in ("contact", "contactlist", "campaign")},
-    **{("campaigns_campaign", step): DRAFT for step in ("pause", "resume", "refresh", "send-held", "skip-held")},
+    **{
+        ("campaigns_campaign", step): DRAFT
+        for step in ("pause", "resume", "reopen", "refresh", "send-held", "skip-held")
+    },
     **{("campaigns_recipient", step): DRAFT for step in ("send-as-is", "skip")},
     ("campaigns_recipient", "call-back"): "more must be typed",
     ("campaigns_recipient", "unhold"): "nobody holds the contact",
@@ -217,13 +223,15 @@ BUTTONS: dict[tuple[str, str], str] = {
     ("calls_webhookdelivery", "replay"): "webhookdelivery.replayed",
     ("tenants_webhookendpoint", "test"): "webhook_endpoint.tested",
     ("tenants_webhookendpoint", "replay-held"): "webhook_endpoint.replayed_held",
+    ("tenants_webhookendpoint", "rotate-secret"): "webhook_endpoint.secret_rotated",
+    ("tenants_webhookendpoint", "remove"): "webhook_endpoint.deleted",
     ("tenants_alert", "seen"): Not("the alert itself keeps who saw it, and when"),
     ("calls_call", "confirm-placed"): "call.confirm_placed",
     ("calls_call", "release"): "call.release",
     ("calls_call", "end"): "call.end",
     ("calls_call", "cancel"): "call.cancel",
 }
-TYPED = {"reason": "They asked for it.", "until": "", "at": ""}
+TYPED = {"reason": "They asked for it.", "text": "Ring in the morning.", "until": "", "at": ""}
 # Pages of their own that give out a file or take a change.
 OWN_PAGES: dict[str, str] = {
     **dict.fromkeys(PAGES, Not(LOOK)),
