@@ -46,7 +46,7 @@ def busy_day(organization: Organization, sandbox: Running) -> Organization:
     contacts = support.people(organization, [ADA, BEN, CLEO])
     for phone, name in ((ADA, "Ada Roy"), (BEN, "Ben Cole"), (CLEO, "Cleo Diaz")):
         Contact.objects.filter(phone=phone).update(name=name)
-    fields = {"started_at": now, "launched_at": now, "launched_through": 9}
+    fields: dict[str, Any] = {"started_at": now, "launched_at": now, "launched_through": 9}
     check_ups = support.campaign(number, contacts, name="Spring check-ups", status="running", **fields)
     ada, ben, cleo = Contact.objects.order_by("pk")
     done = Recipient.objects.create(campaign=check_ups, contact=ada, status=R.DONE, outcome="completed", attempts=1)

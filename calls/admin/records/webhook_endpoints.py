@@ -213,7 +213,7 @@ class WebhookEndpointAdmin(ScopedAdmin):
             "panel_only": not editable,
             "facts": [
                 *([] if editable else fields),
-                ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
+                ("Status", ". ".join(filter(None, (self.state(obj), obj.disabled_reason)))),
                 ("Secret", _secret_words(obj)),
                 ("Created", local_time(obj.created_at)),
                 ("Held deliveries", _held_words(obj)),
