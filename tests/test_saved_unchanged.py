@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import models
 from django.test import Client
 from django.utils import timezone
@@ -82,6 +83,8 @@ def rows_of(world: Any, home: Organization, text: str) -> dict[str, models.Model
 
 
 def with_a_form(client: Client, row: models.Model) -> dict[str, list[str]] | None:
+    if not admin.site.is_registered(type(row)):
+        return None
     answer = client.get(path_of(row))
     assert answer.status_code == 200
     page = answer.content.decode()
@@ -102,6 +105,7 @@ FORMS = {
     "contactlist",
     "importmapping",
     "campaign",
+    "webhookendpoint",
 }
 
 
@@ -173,4 +177,7 @@ def test_one_edited_field_changes_that_field_alone(sign_in: SignIn, organization
     assert mine is not None
     assert client.post(path_of(contact), mine | {"language": "fr"}).status_code == 302
     after: Any = Contact.objects.values().get(pk=contact.pk)
-    assert {name for name in after if after[name] != before[name]} == {"language", "updated_at"}
+    assert {name for name in after if after[name] != before[name]} == {
+        *("language", "updated_at"),
+        "name_key",  # it follows the name, which the world above writes without it
+    }

@@ -109,13 +109,8 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         if serializer.instance is None:
             serializer.save()
             return
-        serializer.instance = before = self.locked(serializer.instance)  # an answer may have switched it off meanwhile
-        was_active = before.is_active
-        endpoint = serializer.save()
-        if endpoint.is_active and not was_active and endpoint.disabled_reason:
-            endpoint.disabled_reason = ""
-            endpoint.save(update_fields=["disabled_reason"])
-        maintenance.apply_endpoint_change(endpoint)
+        serializer.instance = self.locked(serializer.instance)  # an answer may have switched it off meanwhile
+        maintenance.apply_endpoint_change(serializer.save())
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
         maintenance.delete(self.locked(instance))

@@ -104,11 +104,16 @@ def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
 
 
 def apply_endpoint_change(endpoint: WebhookEndpoint) -> None:
-    """Apply a change of an endpoint to its pending deliveries: the new URL, or waiting while it is switched off.
+    """Apply a saved change of an endpoint, whose row is locked, to its pending deliveries.
+
+    They go to the new URL, or are held while it is switched off. An endpoint that is on has no reason to be off.
 
     Deliveries on the wire, and those that are being written now, follow when they are claimed or answered. So do those
     that have failed or are held: there may be very many, and they are claimed only when they are replayed.
     """
+    if endpoint.is_active and endpoint.disabled_reason:
+        endpoint.disabled_reason = ""
+        endpoint.save(update_fields=["disabled_reason"])
     if not endpoint.is_active:
         hold(endpoint.pk)
     pending = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None, status=DeliveryStatus.PENDING)

@@ -58,7 +58,6 @@ VERBS = {
     "held_send": "let held values be sent: {}",
     "held_skip": "skipped held values: {}",
     "legal_override": "lifted the legal calling hours of {}",
-    "promise": "promised a callback: {}",
     "scheduled": "scheduled {}",
     "changed": "changed {}",
     "change": "changed {}",
@@ -99,6 +98,7 @@ VERBS = {
     "words": "changed the meaning of words of {}",
 }
 SENTENCES = {
+    "call_back.promise": "scheduled a callback",
     "do_not_call.added": "added a number to the do-not-call list",
     "do_not_call.numbers_added": "added numbers of contacts to the do-not-call list",
     "do_not_call.changed": "changed an entry of the do-not-call list",

@@ -101,8 +101,13 @@ def _day(day: date, today: date) -> str:
     return names.get((day - today).days) or _date(day, today)
 
 
+def day_shown(day: date) -> str:
+    """Return a day as people say it, with its year: “21 Nov 2026”."""
+    return f"{day.day} {day:%b %Y}"
+
+
 def _date(day: date, today: date) -> str:
-    return f"{day.day} {day:%b}" if day.year == today.year else f"{day.day} {day:%b %Y}"
+    return f"{day.day} {day:%b}" if day.year == today.year else day_shown(day)
 
 
 def _first_up(text: str) -> str:

@@ -163,7 +163,7 @@ def test_the_time_of_the_person_and_the_rules_are_told_before(
     free = text_of(operator.post(PERSON, sent | {"to_number": "+18005550199"}))
     assert "Unknown number" in free and "the organization's time zone is used." in free
     assert "is not a phone number" in text_of(operator.post(PERSON, sent | {"to_number": "12"}))
-    assert "Enter a phone number to see whose it is" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
+    assert "Enter a name or phone number to see" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
     for asked in ({"to_number": ada.phone}, {"contact": ada.pk}):
         assert "Ada" in text_of(operator.post(PERSON, asked)), "also without an assistant"
     assert not Call.objects.exists() and Contact.objects.count() == 1

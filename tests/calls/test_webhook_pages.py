@@ -106,3 +106,102 @@ def test_a_search_reads_the_latest_deliveries_of_ones_own_organizations(
     Membership.objects.create(user=User.objects.get(), organization=stranger, role="manager")
     assert [count(own, term) for term in ("call.ended", "call.placed")] == [4, 2]
     assert [count(sign_in(), "call.ended")] == [3]
+
+
+def endpoint_page(name: str, *args: Any) -> str:
+    return reverse(f"admin:tenants_webhookendpoint_{name}", args=args)
+
+
+def test_an_admin_adds_an_endpoint_and_sees_its_secret_once(sign_in: SignIn, organization: Organization) -> None:
+    values = {"url": "https://crm.example.org/hook", "description": "CRM", "events": ["call.ended", "call.answered"]}
+    assert sign_in(organization, "manager").post(endpoint_page("add"), values).status_code == 403
+    client = sign_in(organization, "admin")
+    answer = client.post(endpoint_page("add"), values)
+    made = WebhookEndpoint.objects.get()
+    assert (made.organization, made.url, made.description) == (organization, values["url"], "CRM")
+    assert (made.events, made.is_active) == (["call.answered", "call.ended"], True)
+    assert made.secret in answer.content.decode() and "no-store" in answer["Cache-Control"]
+    assert made.secret not in client.get(endpoint_page("change", made.pk)).content.decode()
+    assert [entry.action for entry in AuditEntry.objects.all()] == ["webhook_endpoint.added"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("url", "ftp://crm.example.org/", "https://"),
+        ("url", "https://user:word@crm.example.org/", "must not contain a user name"),
+        ("events", [], "Choose at least one event."),
+        ("events", ["call.imagined"], "call.imagined is not one of the available choices"),
+    ],
+)
+def test_a_form_of_an_endpoint_says_what_to_change(
+    sign_in: SignIn, organization: Organization, field: str, value: Any, sentence: str
+) -> None:
+    values = {"url": "https://crm.example.org/hook", "events": ["call.ended"], field: value}
+    answer = sign_in(organization, "admin").post(endpoint_page("add"), values)
+    assert sentence in answer.content.decode()
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_change_reaches_what_waits_as_over_the_api(
+    sign_in: SignIn, delivery: WebhookDelivery, organization: Organization
+) -> None:
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(status=D.PENDING)
+    endpoint = WebhookEndpoint.objects.get()
+    page, secret = endpoint_page("change", endpoint.pk), endpoint.secret
+    client = sign_in(organization, "admin")
+    kept = {"description": "", "events": endpoint.events}
+    client.post(page, {**kept, "url": "https://new.example.org/hook", "is_active": "on"})
+    delivery.refresh_from_db()
+    assert (delivery.url, delivery.status) == ("https://new.example.org/hook", D.PENDING)
+    client.post(page, {**kept, "url": "https://new.example.org/hook"})
+    delivery.refresh_from_db()
+    assert delivery.status == D.HELD
+    WebhookEndpoint.objects.update(disabled_reason="It answered 410.")
+    client.post(page, {**kept, "url": "https://new.example.org/hook", "is_active": "on"})
+    endpoint = WebhookEndpoint.objects.get()
+    assert (endpoint.is_active, endpoint.disabled_reason, endpoint.secret) == (True, "", secret)
+    delivery.refresh_from_db()
+    assert delivery.status == D.HELD  # until somebody sends it
+    changed = AuditEntry.objects.order_by("pk").values_list("detail__fields", flat=True)
+    assert list(changed) == [["url"], ["is_active"], ["is_active"]]
+
+
+def test_a_form_that_was_open_does_not_switch_an_endpoint_on_again(
+    sign_in: SignIn, delivery: WebhookDelivery, organization: Organization
+) -> None:
+    client, endpoint = sign_in(organization, "admin"), WebhookEndpoint.objects.get()
+    page = endpoint_page("change", endpoint.pk)
+    shown: Any = client.get(page)
+    seen = shown.context_data["adminform"].form.seen
+    WebhookEndpoint.objects.update(is_active=False, disabled_reason="It answered 410.")
+    sent = {"url": endpoint.url, "events": endpoint.events, "is_active": "on", "description": "CRM", "_seen": seen}
+    assert "Changed since you opened this page" in client.post(page, sent).content.decode()
+    assert not WebhookEndpoint.objects.get().is_active
+
+
+def test_an_admin_replaces_the_secret_and_deletes_an_endpoint(
+    sign_in: SignIn, delivery: WebhookDelivery, organization: Organization, stranger: Organization
+) -> None:
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(status=D.PENDING)
+    endpoint = WebhookEndpoint.objects.get()
+    client, manager, other = (
+        sign_in(organization, "admin"),
+        sign_in(organization, "manager"),
+        sign_in(stranger, "admin"),
+    )
+    for step in ("rotate-secret", "remove"):
+        path = endpoint_page("step", endpoint.pk, step)
+        assert (manager.post(path).status_code, other.post(path).status_code) == (403, 404)
+    shown = client.post(endpoint_page("step", endpoint.pk, "rotate-secret")).content.decode()
+    rotated = WebhookEndpoint.objects.get()
+    assert rotated.secret != endpoint.secret and rotated.secret in shown
+    assert rotated.old_secret == endpoint.secret
+    client.post(endpoint_page("step", endpoint.pk, "remove"))
+    gone = WebhookEndpoint.objects.get()
+    assert (gone.is_active, gone.secret, gone.old_secret) == (False, "", None) and gone.deleted_at
+    delivery.refresh_from_db()
+    assert delivery.status == D.FAILED
+    sent = {"url": endpoint.url, "events": endpoint.events, "is_active": "on"}
+    assert client.post(endpoint_page("change", endpoint.pk), sent).status_code == 403
+    assert "Deleted" in client.get(endpoint_page("change", endpoint.pk)).content.decode()

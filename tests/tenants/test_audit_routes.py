@@ -223,6 +223,8 @@ BUTTONS: dict[tuple[str, str], str] = {
     ("calls_webhookdelivery", "replay"): "webhookdelivery.replayed",
     ("tenants_webhookendpoint", "test"): "webhook_endpoint.tested",
     ("tenants_webhookendpoint", "replay-held"): "webhook_endpoint.replayed_held",
+    ("tenants_webhookendpoint", "rotate-secret"): "webhook_endpoint.secret_rotated",
+    ("tenants_webhookendpoint", "remove"): "webhook_endpoint.deleted",
     ("tenants_alert", "seen"): Not("the alert itself keeps who saw it, and when"),
     ("calls_call", "confirm-placed"): "call.confirm_placed",
     ("calls_call", "release"): "call.release",

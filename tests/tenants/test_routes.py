@@ -60,7 +60,7 @@ MODELS = {
     "calls_webhookdelivery": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
     "calls_callback": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
     "tenants_alert": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
-    "tenants_webhookendpoint": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
+    "tenants_webhookendpoint": Levels(MANAGER, ADMIN, ADMIN, NOBODY),
 }
 # Buttons on an object's page.
 STEPS = {
@@ -100,6 +100,8 @@ STEPS = {
     ("calls_webhookdelivery", "replay"): MANAGER,
     ("tenants_webhookendpoint", "test"): MANAGER,
     ("tenants_webhookendpoint", "replay-held"): MANAGER,
+    ("tenants_webhookendpoint", "rotate-secret"): ADMIN,
+    ("tenants_webhookendpoint", "remove"): ADMIN,
     ("tenants_alert", "seen"): OPERATOR,
     ("calls_call", "confirm-placed"): OPERATOR,
     ("calls_call", "release"): OPERATOR,

@@ -161,7 +161,7 @@ def _link(name: str, pk: int, text: str) -> tuple[str, str]:
 
 
 def _facts(call: Call) -> list[tuple[str, Any]]:
-    """Return what a clerk asks of a call: whom, when, how long, for how much, and why."""
+    """Return what a clerk asks of a call: whom, when, how long, for how much, from which number, and why."""
     contact: Any = ERASED
     if not call.contact.erased_at:
         name = call.customer_name or call.contact.name or "No name"
@@ -179,7 +179,10 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
         rows.append(("Campaign", _link("campaigns_campaign", call.campaign_id, text)))
     else:
         rows.append(("Created by", call.created_by or "-"))
-    rows.append(("Assistant", _link("providers_assistant", call.assistant_id, call.assistant.name)))
+    rows += [
+        ("Assistant", _link("providers_assistant", call.assistant_id, call.assistant.name)),
+        ("Caller number", _link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
+    ]
     if call.error_message:
         rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
     return rows
@@ -195,7 +198,6 @@ def _technical(call: Call) -> list[tuple[str, Any]]:
         ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by)),
     )
     return [
-        ("Caller number", _link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
         ("Provider account", _link("providers_provideraccount", call.account_id, account)),
         *((name, value) for name, value in reported if value),
         ("Provider's ID", call.provider_call_id or "unknown"),

@@ -1,4 +1,4 @@
-"""The history of a campaign's settings in words."""
+"""The history of a campaign in words: who started and stopped it, and the versions of its settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from campaigns.models import Campaign, ContactList, RetryRule
 from campaigns.rules.number_zones import country_name
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
+from tenants.models import AuditEntry
 from tenants.money import Money, money_text
 
 SHOWN = 20
@@ -34,7 +35,39 @@ LABELS = {
     "legal_override": "reason to call outside the legal hours",
     "callback_url": "webhook address",
 }
+S = Campaign.Status
+MOVES = {f"campaign.{status}": status for status in (S.SCHEDULED, S.RUNNING, S.PAUSED, S.CANCELED, S.FINISHED)}
 NAMED = ("assistant", "phone_numbers", "contact_lists", "variants")
+
+
+def course_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """Return the latest changes of status that the audit log has, newest first: what, when, by whom, and why."""
+    entries = AuditEntry.objects.filter(
+        organization=campaign.organization_id, subject=str(campaign.uuid), action__in=MOVES
+    ).order_by("-pk")[: SHOWN + 1]
+    found = []
+    before = None
+    for entry in reversed(entries):
+        status = MOVES[entry.action]
+        found.append(
+            {
+                "what": _move(status, before),
+                "at": local_time(entry.at),
+                "actor": entry.actor,
+                "reason": entry.detail.get("reason", ""),
+            }
+        )
+        before = status
+    return found[::-1][:SHOWN]
+
+
+def _move(status: Campaign.Status, before: Campaign.Status | None) -> str:
+    """Return what a change of status is called. What the engine pauses leaves no entry, so one may be missing."""
+    if status != S.RUNNING:
+        return str(status.label)
+    if before in {None, S.SCHEDULED}:
+        return "Started"
+    return "Resumed" if before in {S.RUNNING, S.PAUSED} else "Reopened"
 
 
 def history_of(campaign: Campaign) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
-from calls.admin.campaigns.history import history_of
+from calls.admin.campaigns.history import course_of, history_of
 from calls.admin.campaigns.overview import UNFINISHED, head_of, idle_of, overview_of, results_of
 from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
@@ -58,7 +58,7 @@ PARTS: dict[str, Part] = {
     "results": lambda request, obj: results_of(obj),
     "figures": lambda request, obj: figures_of(obj, ZoneInfo(reach_of(request).zone)),
     "settings": lambda request, obj: settings_of(obj),
-    "versions": lambda request, obj: {"history": history_of(obj)},
+    "versions": lambda request, obj: {"course": course_of(obj), "history": history_of(obj)},
 }
 PAGES = ("figures", "settings")  # parts that are pages, too, for readers without scripts
 LOADED = tuple(name for name in PARTS if name != "results")  # `results` is the address of the file

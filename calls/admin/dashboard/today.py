@@ -54,7 +54,6 @@ def today_of(mine: Sequence[int], day: Day) -> dict[str, Any]:
     shown = list(accounts[: ACCOUNTS + 1])
     limited = [row for row in organizations if row.daily_budget is not None][:BUDGETS]
     return {
-        "zone": day.zone,
         "as_of": f"{day.local:%H:%M}",
         "weekday": f"{day.local:%A}",
         "total": f"{today.total:,}",
@@ -123,7 +122,7 @@ def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -
         {
             "title": f"Daily budget of {row.name}" if all_of_mine > 1 else "Daily budget",
             "budget": budget(spending[row.pk].used, limit),
-            "ends": local_time(day_of(row, now)[1]),
+            "ends": str(local_time(day_of(row, now)[1])),  # within a sentence
         }
         for row in limited
         if (limit := row.daily_limit) is not None

@@ -13,11 +13,12 @@ from django.utils.html import escape
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from calls.actions import single_calls
+from calls.admin.launch.people import number_shown
 from campaigns.models import Contact
 from campaigns.models.contact import check_variable_values
-from campaigns.phones import NotCallable, country_of, national, normalise
+from campaigns.phones import E164, NotCallable, normalise
 from providers.models import Assistant, PhoneNumber
-from tenants.backoffice.forms import text_field
+from tenants.backoffice.forms import LineField, text_field
 from tenants.backoffice.typed_times import LocalTimeField, SplitLocalTimeInput
 
 CHOICES = 500
@@ -25,7 +26,11 @@ VARIABLE = "variable-"  # prefix of the names of variable fields
 
 
 class LaunchForm(forms.Form):
-    to_number = text_field("Phone number", required=True, help_text="As you would dial it, or with its country code.")
+    to_number = LineField(  # chosen in the field above the form, which finds names and numbers
+        label="Phone number",
+        widget=forms.HiddenInput,
+        error_messages={"required": "Choose whom to call: enter a name or phone number above."},
+    )
     customer_name = text_field("Contact's name", max_length=200)
     not_before = LocalTimeField(
         "Not before",
@@ -62,15 +67,14 @@ class LaunchForm(forms.Form):
                 }
             ),
         )
+        self.fields["to_number"] = declared.pop("to_number")
         if assistant is None:
             return
         numbers = PhoneNumber.objects.filter(account=assistant.account_id, is_active=True)[:CHOICES]
         self.numbers = {str(row.pk): row for row in numbers}
         self.fields["phone_number"] = forms.ChoiceField(
             label="Caller number",
-            choices=[
-                (key, f"{national(row.e164)} ({country_of(row.e164)}) {row.label}") for key, row in self.numbers.items()
-            ],
+            choices=[(key, f"{number_shown(row.e164)} {row.label}") for key, row in self.numbers.items()],
             widget=UnfoldAdminSelectWidget(),
         )
         self.fields |= declared
@@ -84,7 +88,14 @@ class LaunchForm(forms.Form):
 
     @property
     def call_fields(self) -> list[Any]:
-        return [self[name] for name in self.fields if name != "assistant" and not name.startswith(VARIABLE)]
+        apart = ("assistant", "to_number")
+        return [self[name] for name in self.fields if name not in apart and not name.startswith(VARIABLE)]
+
+    @property
+    def number_shown(self) -> str:
+        """The chosen number as its country writes it, or as it was entered."""
+        text = str(self["to_number"].value() or "")
+        return number_shown(text) if E164.fullmatch(text) else text
 
     @property
     def variable_fields(self) -> list[Any]:

@@ -24,6 +24,10 @@ FOUND = 8
 AT_LEAST = 2  # characters: fewer find too many contacts
 
 
+def number_shown(phone: str) -> str:
+    return f"{national(phone)} ({country_of(phone)})"
+
+
 def _contacts(request: HttpRequest) -> QuerySet[Contact]:
     mine = reach_of(request).organizations(Action.LAUNCH_CALL)
     return Contact.objects.filter(organization__in=mine).select_related("organization")
@@ -40,7 +44,7 @@ def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
     contacts = [
         {
             "name": row.name,
-            "number": f"{national(row.phone)} ({country_of(row.phone)})",
+            "number": number_shown(row.phone),
             "organization": row.organization.name if several else "",
             "query": urlencode({"contact": row.pk, **kept}),
         }
@@ -52,6 +56,7 @@ def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
         "number": _number(request, text, kept) if len(contacts) != 1 else None,
         "searched": True,
         "full": len(contacts) == FOUND,
+        "several": several and not kept,
     }
 
 
@@ -67,7 +72,7 @@ def _number(request: HttpRequest, text: str, kept: Mapping[str, str]) -> dict[st
     except NotCallable:
         return None
     query = urlencode({"to_number": phone, **kept})
-    return {"shown": f"{national(phone)} ({country_of(phone)})", "query": query}
+    return {"shown": number_shown(phone), "query": query}
 
 
 def chosen(request: HttpRequest, sent: Mapping[str, Any]) -> Contact | None:
@@ -97,7 +102,7 @@ def number_info(request: HttpRequest, assistant: Assistant | None, text: str) ->
         reason = f"{reason.partition(';')[0]}; the organization's time zone is used."
     return {
         "phone": phone,
-        "number": f"{national(phone)} ({country_of(phone)})",
+        "number": number_shown(phone),
         "known": contact,
         "known_url": page_of(Contact).url("change", contact.pk) if contact else "",
         "times": [(zone, f"{now.astimezone(ZoneInfo(zone)):%a %H:%M}") for zone in place.zones],

@@ -68,7 +68,9 @@ class CalledContactAdmin(ContactAdmin):
     @admin.display(description="next call")
     def next_call(self, row: Any) -> Any:
         now = timezone.now()
-        return "-" if row.listed or row.held(now) else format_html("{}", row.columns.next_shown(now))
+        if row.listed or row.held(now):
+            return "-"
+        return format_html('<span class="tl-nowrap">{}</span>', row.columns.next_shown(now))
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         shown = super().panel_context(request, obj)

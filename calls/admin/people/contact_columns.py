@@ -36,7 +36,11 @@ class Columns:
     def last_shown(self) -> Any:
         if self.last is None:
             return "-"
-        return format_html("{}<br>{}", local_time(self.last.created_at), outcomes.of_call(self.last).label)
+        return format_html(
+            '<span class="tl-nowrap">{}</span><br>{}',
+            local_time(self.last.created_at),
+            outcomes.of_call(self.last).label,
+        )
 
     def next_shown(self, now: datetime) -> str:
         if self.next is None:

@@ -1,4 +1,4 @@
-"""Pages of webhook endpoints and webhook deliveries, with buttons to send a test and to send again."""
+"""Pages of webhook deliveries, with a button to send again."""
 
 from __future__ import annotations
 
@@ -21,27 +21,12 @@ from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
-from tenants.db.encrypted_fields import is_readable
 from tenants.models import WebhookEndpoint, WebhookEvent
 from tenants.policy import Action
 
 STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger", "Held": "warning"}
 SHOWN_OF_A_CALL = 50
-UNREADABLE = (
-    "Cannot be read: none of FIELD_KEYS decrypts it. Deliveries wait. Restore the key, or make a new secret over the "
-    "API, with rotate-secret."
-)
 SEARCHED_LATEST = 50_000
-
-
-def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
-    try:
-        with transaction.atomic():
-            delivery = maintenance.send_test(obj)
-            page_of(WebhookEndpoint).audit(request, obj, "tested")
-    except maintenance.DeliveryRefused as error:
-        raise NotDone(str(error)) from error
-    return f"The test is queued. The result will be among the webhook deliveries, under {delivery.uuid}."
 
 
 def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any]) -> str:
@@ -52,87 +37,6 @@ def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     return "The delivery is sent again with the same id."
-
-
-def _replay_held(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
-    try:
-        with transaction.atomic():
-            count = maintenance.replay_held(obj)
-            page_of(WebhookEndpoint).audit(request, obj, "replayed_held", {"deliveries": count})
-    except maintenance.DeliveryRefused as error:
-        raise NotDone(str(error)) from error
-    rest = " There are more: send them again afterwards." if count >= maintenance.REPLAYED_AT_ONCE else ""
-    return f"{count:,} held deliveries are sent now, the oldest first.{rest}"
-
-
-@admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(RecordAdmin):
-    view_action = Action.SEE_WEBHOOKS
-    plural = "Webhook endpoints"
-    empty_words = "No endpoint yet. Programs add them over the API, at /api/v1/webhook-endpoints/."
-    list_display: ClassVar[Sequence[Any]] = ("address", "description", "state", "created")
-    list_select_related = ("organization",)
-    created = local_time_column("created_at", "created")
-    steps: ClassVar[tuple[Step, ...]] = (
-        Step(
-            "test",
-            "Send a test",
-            Action.REPLAY_WEBHOOK,
-            lambda obj: [f"Sends the event webhook.test once to {obj.url}."],
-            _test,
-            offered=lambda obj: obj.is_active,
-            icon="send",
-        ),
-        Step(
-            "replay-held",
-            "Send held deliveries",
-            Action.REPLAY_WEBHOOK,
-            lambda obj: [
-                f"Sends what was held while the endpoint was switched off to {obj.url}, the oldest first.",
-                f"At most {maintenance.REPLAYED_AT_ONCE:,} at a time.",
-            ],
-            _replay_held,
-            offered=lambda obj: obj.is_active and maintenance.held_of(obj).exists(),
-            icon="replay",
-        ),
-    )
-
-    @admin.display(description="address")
-    def address(self, row: WebhookEndpoint) -> str:
-        return row.url
-
-    @display(description="status", label={"Active": "success", "Switched off": "danger", "Deleted": "warning"})
-    def state(self, row: WebhookEndpoint) -> str:
-        if row.deleted_at:
-            return "Deleted"
-        return "Active" if row.is_active else "Switched off"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("old_secret")
-
-    def panel_context(self, request: HttpRequest, obj: WebhookEndpoint) -> dict[str, Any]:
-        deliveries = reverse("admin:calls_webhookdelivery_changelist")
-        return {
-            "facts": [
-                ("Address", obj.url),
-                ("Description", obj.description or "-"),
-                ("Events", ", ".join(obj.events)),
-                ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
-                ("Secret", "set" if is_readable(obj, "secret") else UNREADABLE),
-                ("Created", local_time(obj.created_at)),
-                ("Held deliveries", _held_words(obj)),
-                ("Webhook deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "Show deliveries")),
-            ]
-        }
-
-
-def _held_words(endpoint: WebhookEndpoint) -> str:
-    """Return how many deliveries are held, and for how long."""
-    count = maintenance.held_of(endpoint).count()
-    if not count:
-        return "-"
-    kept = f"The newest {maintenance.HELD_AT_MOST:,} are kept, for {maintenance.HELD_KEPT.days} days."
-    return f"{count:,}. Events while an endpoint is switched off are held until somebody sends them. {kept}"
 
 
 @admin.register(WebhookDelivery)

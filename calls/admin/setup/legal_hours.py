@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from calls.models import Call
 from campaigns.rules.legal_hours import COUNTRIES, ELSEWHERE, RULES, LegalRule
 from campaigns.rules.windows import DAYS, Hours
+from tenants.backoffice.local_time import day_shown
 from tenants.backoffice.scoped_admin import page_of
 
 
@@ -27,7 +28,7 @@ def _shown(rule: LegalRule) -> dict[str, object]:
         "holidays": len(rule.hours.holidays) > 0,
         "source": rule.source,
         "statute": rule.statute,
-        "reviewed": rule.reviewed.isoformat(),
+        "reviewed": day_shown(rule.reviewed),
     }
 
 
