@@ -26,6 +26,7 @@ from calls.actions import campaigns as campaign_actions
 from calls.dialing import placing
 from calls.forecast import forecast as forecasting
 from calls.gate import budgets
+from calls.gate.checks import CheckName
 from calls.gate.decision import LATER
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
@@ -232,11 +233,30 @@ def test_a_budget_stops_calls_that_it_cannot_count(scene: Scene) -> None:
     call = support.single(scene.lines["yen"], NUMBERS[0], campaign=campaign)
     assert placing.claim(call.account_id) == []
     call.refresh_from_db()
-    assert (call.status, call.status_reason) == (Status.QUEUED, "budget")
+    assert (call.status, call.status_reason) == (Status.QUEUED, "budget_currency")
     assert call.due_at is not None and call.due_at >= now + LATER
-    assert "cannot count calls that are priced in JPY" in call.events.get(type="deferred").detail
+    assert call.events.get(type="deferred").detail == CheckName.BUDGET_CURRENCY.words
     other = support.single(scene.lines["told"], NUMBERS[1], campaign=campaign)
     assert [claim.call.pk for claim in placing.claim(other.account_id)] == [other.pk]
+    for _ in range(2):
+        budget_watch.watch(now)
+    told_of = Alert.objects.filter(key__startswith=f"budget.currency:{campaign.uuid}:EUR:")
+    assert sorted(alert.message for alert in told_of) == [
+        f"'{campaign.name}' does not call through '{name}': its budget is in EUR, but the account is priced in "
+        f"{currency}. Use one currency."
+        for name, currency in (("allomia", "USD"), ("plumvoice", "JPY"))
+    ]
+
+
+def test_a_budget_is_spent_when_no_call_in_its_currency_fits(scene: Scene) -> None:
+    """Calls in other currencies are not placed, so what they would set aside keeps no campaign running."""
+    scene.end(scene.place("changing", 0), 60)  # 0.10 USD; the next call sets 0.30 aside
+    Campaign.objects.update(budget=Decimal("0.40"))
+    budget_watch.watch(timezone.now())
+    assert Campaign.objects.get().status == Campaign.Status.RUNNING
+    Campaign.objects.update(budget=Decimal("0.39"))
+    budget_watch.watch(timezone.now())
+    assert Campaign.objects.get().status_reason == "The budget is spent: 0.10 USD of 0.39 USD."
 
 
 def test_webhooks_tell_each_currency(played: Scene, callers: Organization) -> None:
