@@ -259,6 +259,25 @@ def test_a_budget_is_spent_when_no_call_in_its_currency_fits(scene: Scene) -> No
     assert Campaign.objects.get().status_reason == "The budget is spent: 0.10 USD of 0.39 USD."
 
 
+def test_pages_tell_nothing_spent_from_costs_that_are_not_reported(scene: Scene, manager: Client) -> None:
+    account = scene.lines["changing"].account
+    ProviderAccount.objects.update(price_per_minute=None)
+    Campaign.objects.update(started_at=timezone.now())
+
+    def shown() -> list[str]:
+        listed = manager.get(reverse("admin:campaigns_campaign_changelist")).context["cl"]
+        pages = [("campaigns_campaign_panel", scene.campaign.pk), ("providers_provideraccount_panel", account.pk)]
+        contexts = [manager.get(reverse(f"admin:{name}", args=[key])).context for name, key in pages]
+        contexts.append(manager.get(reverse("admin:calls_call_today")).context)
+        return [listed.model_admin.spent(listed.result_list[0]), *(context["spent"] for context in contexts)]
+
+    assert shown() == ["0"] * 4
+    call = scene.place("changing", 0)
+    Recipient.objects.update(attempts=1)
+    scene.end(call, 60)
+    assert shown() == ["Not reported"] * 4
+
+
 def test_webhooks_tell_each_currency(played: Scene, callers: Organization) -> None:
     WebhookEndpoint.objects.create(organization=callers, url="https://example.org/", events=["campaign.paused"])
     campaign_actions.pause(played.campaign, actor="mona")

@@ -200,6 +200,11 @@ def check_name(code: str) -> str:
     return CHECK_LABELS.get(code) or reason(code).capitalize()
 
 
+def spent_text(costs: Amounts, calls: int) -> str:
+    """Return what calls cost: nothing without calls, and what is not reported is not nothing."""
+    return money_text(costs) if costs or calls else "0"
+
+
 def budget(spent: Amounts, limit: Money) -> dict[str, Any]:
     """Return how much of a budget is used, with a colour that changes at the levels of the alerts.
 
