@@ -123,7 +123,7 @@ def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -
         {
             "title": f"Daily budget of {row.name}" if all_of_mine > 1 else "Daily budget",
             "budget": budget(spending[row.pk].used, limit),
-            "ends": local_time(day_of(row, now)[1]),
+            "ends": str(local_time(day_of(row, now)[1])),  # within a sentence
         }
         for row in limited
         if (limit := row.daily_limit) is not None
