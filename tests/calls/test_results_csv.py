@@ -320,7 +320,8 @@ def odd_calls(made: list[Recipient], assistant: Assistant, number: PhoneNumber) 
                     answered_by=ODD_TEXTS[(n + attempt) % len(ODD_TEXTS)][:64],
                     started_at=ODD_TIMES[n % 5], answered_at=ODD_TIMES[(n + 1) % 5], ended_at=ODD_TIMES[n * 2 % 5],
                     duration_seconds=(None, 0, 61)[n % 3], cost_price=ODD_AMOUNTS[(n + attempt) % len(ODD_AMOUNTS)],
-                    cost_estimate=ODD_AMOUNTS[n * 3 % len(ODD_AMOUNTS)], cost_currency=("USD", "EUR", "JPY")[(n + attempt) % 3],
+                    cost_estimate=ODD_AMOUNTS[n * 3 % len(ODD_AMOUNTS)],
+                    cost_currency=("USD", "EUR", "JPY")[(n + attempt) % 3],
                     result=ODD_JSON[(n + attempt) % len(ODD_JSON)], result_text=ODD_TEXTS[n * 7 % len(ODD_TEXTS)],
                     dynamic_variables=ODD_JSON[n * 3 % len(ODD_JSON)] or {},
                 )
