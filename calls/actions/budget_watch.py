@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from calls.gate.budgets import (
     ALERT_AT,
@@ -54,6 +54,7 @@ def watch(now: datetime) -> None:
     """Alert at 50, 80 and 100 % of each budget; pause campaigns whose budget does not allow another call."""
     for campaign, budget in _campaign_budgets():
         _alert(budget, str(campaign.uuid))
+        _alert_of_currencies(campaign, budget.limit)
         if _is_spent(budget.used, _cheapest_reserve(campaign, budget.limit), budget.limit):
             pause_if_spent(campaign)
     for budget in _daily_budgets(now):
@@ -91,6 +92,19 @@ def _alert(budget: Budget, subject: str) -> None:
             message = f"{percent} % of the budget of {budget.name} is spent or reserved: {amounts}."
             others = not_counted(budget.spent.beyond(budget.limit.currency))
             alerts.tell(budget.organization, key, f"{message} {others}".strip(), subject)
+
+
+def _alert_of_currencies(campaign: Campaign, budget: Money) -> None:
+    """Alert for each account whose calls wait because its price is in another currency than the campaign's budget."""
+    for account in _accounts_of(campaign):
+        reserve = reserve_of(account)
+        if reserve and reserve.currency != budget.currency:
+            key = f"budget.currency:{campaign.uuid}:{budget.currency}:{account.uuid}:{reserve.currency}"
+            message = (
+                f"'{campaign.name}' does not call through '{account.name}': its budget is in {budget.currency}, but "
+                f"the account is priced in {reserve.currency}. Use one currency."
+            )
+            alerts.tell(campaign.organization, key, message, str(campaign.uuid))
 
 
 def _key_of(limit: Money) -> str:
@@ -135,8 +149,12 @@ def _is_spent(paid: Money, reserve: Money, budget: Money) -> bool:
 
 
 def _cheapest_reserve(campaign: Campaign, budget: Money) -> Money:
-    """Return the least that a call of the campaign sets aside of its budget."""
+    """Return the least that a call of the campaign sets aside of its budget. In another currency it is not placed."""
+    reserves = map(reserve_of, _accounts_of(campaign))
+    placed = [each.counted_in(budget.currency) for each in reserves if not each or each.currency == budget.currency]
+    return min(placed, default=Money(ZERO, budget.currency))
+
+
+def _accounts_of(campaign: Campaign) -> QuerySet[ProviderAccount]:
     used_by = Q(assistants__campaigns=campaign) | Q(assistants__variants__campaign=campaign)
-    accounts = ProviderAccount.objects.filter(used_by).distinct()
-    reserves = [reserve_of(account).counted_in(budget.currency) for account in accounts]
-    return min(reserves, default=Money(ZERO, budget.currency))
+    return ProviderAccount.objects.filter(used_by).distinct()

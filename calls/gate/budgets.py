@@ -12,7 +12,7 @@ count.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +75,7 @@ class Spending:
 
     used: Amounts = NOTHING
     paid: Amounts = NOTHING
+    calls: int = 0
 
 
 NO_SPENDING = Spending()
@@ -84,14 +85,16 @@ def spending_of(calls: QuerySet[Call], group: str) -> dict[Any, Spending]:
     """Return the spending of calls by the value of a column, in one query."""
     rows = calls.order_by().annotate(own=_OF_RESERVE).values_list(group, "cost_currency", "own")
     sums: Iterable[Any] = rows.annotate(
-        known=Sum(COST), aside=Sum("cost_reserved"), counted=Sum(COUNTED), final=Sum(COST, filter=_FINAL)
+        known=Sum(COST), aside=Sum("cost_reserved"), counted=Sum(COUNTED), final=Sum(COST, filter=_FINAL), n=Count("pk")
     )
     used: defaultdict[Any, list[Money]] = defaultdict(list)
     paid: defaultdict[Any, list[Money | None]] = defaultdict(list)
-    for key, currency, own, known, aside, counted, final in sums:
+    numbers = Counter[Any]()
+    for key, currency, own, known, aside, counted, final, n in sums:
+        numbers[key] += n
         used[key] += _used(currency, own, known, aside, counted)
         paid[key].append(Money.known(final, currency))
-    return {key: Spending(Amounts.of(moneys), Amounts.of(paid[key])) for key, moneys in used.items()}
+    return {key: Spending(Amounts.of(moneys), Amounts.of(paid[key]), numbers[key]) for key, moneys in used.items()}
 
 
 def _used(

@@ -145,6 +145,11 @@ class CheckName(StrEnum):
         Traits(defers=True, is_filter=True),
         "The campaign's budget is spent or set aside.",
     )
+    BUDGET_CURRENCY = (
+        "budget_currency",
+        Traits(defers=True, about_assistant=True, is_filter=True),
+        "The campaign's budget is in another currency than the price of the provider account. Use one currency.",
+    )
     ORGANIZATION_BUDGET = (
         "organization_budget",
         Traits(defers=True, is_filter=True),

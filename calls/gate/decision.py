@@ -329,7 +329,7 @@ def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
     reserves = [facts.reserve] if facts.reserve else []
     if facts.budget is not None and facts.spent is not None:
         if any(reserve.currency != facts.budget.currency for reserve in reserves):
-            yield Check(CheckName.BUDGET, "defer", _other_currency(facts.budget, reserves[0]), now + LATER)
+            yield _defer(CheckName.BUDGET_CURRENCY, now + LATER)
         elif with_more(facts.spent, reserves) > facts.budget:
             yield _defer(CheckName.BUDGET, now + LATER)
     for daily_budget in facts.daily_budgets:
@@ -347,13 +347,6 @@ def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
         yield _defer(CheckName.CAMPAIGN_CAPACITY, now + SOON)
     if facts.campaign_next_at and facts.campaign_next_at > now:
         yield _defer(CheckName.PACE, facts.campaign_next_at)
-
-
-def _other_currency(budget: Money, reserve: Money) -> str:
-    return (
-        f"The campaign's budget is in {budget.currency} and cannot count calls that are priced in {reserve.currency}. "
-        "Use one currency."
-    )
 
 
 CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (

@@ -120,7 +120,7 @@ def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[P
                     f"The budget is in {limit.currency}, but '{account.name}' is priced in {account.price.currency}. "
                     "Use one currency."
                 )
-                found.append(Problem("budget_currency", "error", message))
+                found.append(Problem(CheckName.BUDGET_CURRENCY, "error", message))
     return found
 
 

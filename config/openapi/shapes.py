@@ -178,7 +178,11 @@ PROGRESS: Schema = obj(
     attempts=COUNT,
     open_calls=COUNT,
     overdue_calls=COUNT,
-    spent=MONEY_REF | {"description": "In the currency of the budget; without a budget in the only currency there is."},
+    spent=MONEY_REF
+    | {
+        "description": "In the currency of the budget; without a budget in the only currency there is. Of several "
+        "currencies it is one part, which may be 0."
+    },
     spent_by_currency=MONEYS | {"description": "What the calls cost as far as known. Amounts are never converted."},
     budget_not_counted=MONEYS | {"description": "What is spent and set aside in other currencies than the budget's."},
     started_at=maybe(MOMENT),

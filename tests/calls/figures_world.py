@@ -27,6 +27,7 @@ DAYS = {
 }
 ENDS = ("completed", "no_answer", "busy", "failed", "canceled", "expired", "unknown")
 PEOPLE = 10  # of each campaign
+CURRENCIES = ("EUR", "JPY", "KWD", "USD")  # with two, none and three decimals
 
 
 @dataclass
@@ -58,8 +59,9 @@ def make(seed: int) -> World:
     home = names[seed % len(names)]
     tenant = Tenant.objects.create(name=f"Tenant {seed}")
     organization = Organization.objects.create(
-        tenant=tenant, name=f"Organization {seed}", timezone=home, default_region="FR", allowed_countries=["FR"]
-    )
+        tenant=tenant, name=f"Organization {seed}", timezone=home, default_region="FR", allowed_countries=["FR"],
+        daily_budget=dice.choice((None, "5", "1200")), daily_budget_currency=dice.choice(CURRENCIES),
+    )  # fmt: skip
     user = User.objects.create(username=f"viewer-{seed}", is_staff=True)
     Membership.objects.create(user=user, organization=organization, role="viewer")
     shown = home
@@ -67,12 +69,17 @@ def make(seed: int) -> World:
         shown = dice.choice(names)
         StaffSettings.objects.create(user=user, timezone=shown)
     WebhookEndpoint.objects.create(
-        organization=organization, url="https://example.org/hook", events=["campaign.paused"], is_active=True
+        organization=organization,
+        url="https://example.org/hook",
+        events=["campaign.paused", "campaign.finished"],
+        is_active=True,
     )
     zone = ZoneInfo(shown)
     day = dice.choice(DAYS[shown])
     now = datetime(*day, dice.randrange(9, 24), dice.randrange(60), dice.randrange(60), tzinfo=zone).astimezone(UTC)
-    account = an_account(organization, name=f"Account {seed}", longest_call_minutes=30)
+    priced = {"price_per_minute": "0.1", "price_per_minute_currency": dice.choice(CURRENCIES)}
+    limits = {"daily_budget": dice.choice((None, "5", "1200")), "longest_call_minutes": 30}
+    account = an_account(organization, name=f"Account {seed}", **priced, **limits)
     number = a_number(account, e164=f"+3314{seed:07d}")
     found = World(organization, account, number, [], user, zone, now, dice)
     for place in range(2):
@@ -88,6 +95,7 @@ def _campaign(world: World, name: str, number: int) -> None:
     campaign = Campaign.objects.create(
         organization=world.organization, name=name, assistant=assistants[0], status="paused",
         started_at=world.now - timedelta(days=8), launched_at=world.now - timedelta(days=8),
+        budget=world.dice.choice((None, "0.5", "3000")), budget_currency=world.dice.choice(CURRENCIES),
     )  # fmt: skip
     CampaignVariant.objects.create(campaign=campaign, assistant=assistants[1], weight=1)
     campaign.phone_numbers.add(world.number)
@@ -167,11 +175,28 @@ def _call(
         ended_at=ended.replace(microsecond=0) if status in ENDS else None,
         terminal_at=ended if status in ENDS else None,
         ended_reason="voicemail" if status == "completed" and dice.random() < 0.2 else "",
-        cost_price=dice.choice((None, "0.25", "0.1")),
-        cost_estimate=dice.choice((None, "0.2")),
-        cost_currency=dice.choice(("EUR", "USD")),
         **given,
+        **_money(world, dialed=not never, ended=status in ENDS),
     )
+
+
+def _money(world: World, *, dialed: bool, ended: bool) -> dict[str, Any]:
+    """Return what a call cost and what is set aside: mostly in one currency, which the provider need not share."""
+    dice = world.dice
+    usual = world.account.price_per_minute_currency
+    # "": claimed by a version that did not keep the price. An ended one was estimated in the currency of its day.
+    own = dice.choice((usual, usual, *CURRENCIES, ""))
+    found: dict[str, Any] = {"price_per_minute_currency": own, "cost_currency": own or usual}
+    if ended:
+        found["cost_estimate"] = dice.choice((None, "0", "0.2", "0.004321", "41.5"))
+    if dialed and dice.random() < 0.4:
+        found |= {"cost_price": dice.choice(("0", "0.25", "0.1", "1234.5")), "cost_currency": dice.choice(CURRENCIES)}
+    if dialed and not ended:
+        found["cost_reserved"] = dice.choice(("0", "0.3", "90", "0.0003"))
+    elif dialed and dice.random() < 0.2:  # its price may still change
+        read = {"next_read_at": world.now, "settle_until": world.now + timedelta(hours=1)}
+        found |= {"cost_reserved": "0.3", **read}
+    return found
 
 
 def _moment(world: World, brief: bool) -> datetime:

@@ -26,6 +26,7 @@ from calls.actions import campaigns as campaign_actions
 from calls.dialing import placing
 from calls.forecast import forecast as forecasting
 from calls.gate import budgets
+from calls.gate.checks import CheckName
 from calls.gate.decision import LATER
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
@@ -232,11 +233,49 @@ def test_a_budget_stops_calls_that_it_cannot_count(scene: Scene) -> None:
     call = support.single(scene.lines["yen"], NUMBERS[0], campaign=campaign)
     assert placing.claim(call.account_id) == []
     call.refresh_from_db()
-    assert (call.status, call.status_reason) == (Status.QUEUED, "budget")
+    assert (call.status, call.status_reason) == (Status.QUEUED, "budget_currency")
     assert call.due_at is not None and call.due_at >= now + LATER
-    assert "cannot count calls that are priced in JPY" in call.events.get(type="deferred").detail
+    assert call.events.get(type="deferred").detail == CheckName.BUDGET_CURRENCY.words
     other = support.single(scene.lines["told"], NUMBERS[1], campaign=campaign)
     assert [claim.call.pk for claim in placing.claim(other.account_id)] == [other.pk]
+    for _ in range(2):
+        budget_watch.watch(now)
+    told_of = Alert.objects.filter(key__startswith=f"budget.currency:{campaign.uuid}:EUR:")
+    assert sorted(alert.message for alert in told_of) == [
+        f"'{campaign.name}' does not call through '{name}': its budget is in EUR, but the account is priced in "
+        f"{currency}. Use one currency."
+        for name, currency in (("allomia", "USD"), ("plumvoice", "JPY"))
+    ]
+
+
+def test_a_budget_is_spent_when_no_call_in_its_currency_fits(scene: Scene) -> None:
+    """Calls in other currencies are not placed, so what they would set aside keeps no campaign running."""
+    scene.end(scene.place("changing", 0), 60)  # 0.10 USD; the next call sets 0.30 aside
+    Campaign.objects.update(budget=Decimal("0.40"))
+    budget_watch.watch(timezone.now())
+    assert Campaign.objects.get().status == Campaign.Status.RUNNING
+    Campaign.objects.update(budget=Decimal("0.39"))
+    budget_watch.watch(timezone.now())
+    assert Campaign.objects.get().status_reason == "The budget is spent: 0.10 USD of 0.39 USD."
+
+
+def test_pages_tell_nothing_spent_from_costs_that_are_not_reported(scene: Scene, manager: Client) -> None:
+    account = scene.lines["changing"].account
+    ProviderAccount.objects.update(price_per_minute=None)
+    Campaign.objects.update(started_at=timezone.now())
+
+    def shown() -> list[str]:
+        listed = manager.get(reverse("admin:campaigns_campaign_changelist")).context["cl"]
+        pages = [("campaigns_campaign_panel", scene.campaign.pk), ("providers_provideraccount_panel", account.pk)]
+        contexts = [manager.get(reverse(f"admin:{name}", args=[key])).context for name, key in pages]
+        contexts.append(manager.get(reverse("admin:calls_call_today")).context)
+        return [listed.model_admin.spent(listed.result_list[0]), *(context["spent"] for context in contexts)]
+
+    assert shown() == ["0"] * 4
+    call = scene.place("changing", 0)
+    Recipient.objects.update(attempts=1)
+    scene.end(call, 60)
+    assert shown() == ["Not reported"] * 4
 
 
 def test_webhooks_tell_each_currency(played: Scene, callers: Organization) -> None:

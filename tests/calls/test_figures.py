@@ -32,6 +32,7 @@ MAY_COUNT = {
     "calls/admin/dashboard/attention.py": "held recipients, as items of work: the same rows as the recipients' filter",
     "calls/admin/dashboard/page.py": "heartbeats",
     "calls/admin/dashboard/today.py": "money: what the calls of today cost",
+    "calls/admin/people/contact_columns.py": "moments: when each contact is called next",
     "calls/admin/people/recipient.py": "the size of the list under its filters",
     "calls/reports/account_metrics.py": "of the whole installation, for /metrics",
     "calls/reports/account_stats.py": "provider accounts in the last hour",

@@ -9,10 +9,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -23,6 +26,7 @@ from campaigns.models import Campaign
 from tenants.models import ApiKey
 from tests.calls.figures_world import World, make
 from tests.conftest import ApiClient
+from tests.oracle import amounts
 from tests.oracle import figures as by_hand
 
 Found = Iterator[tuple[str, Any, Any]]  # the figure, as it is shown, and as the rows have it
@@ -33,8 +37,8 @@ LABELS = {
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def page(client: Client, name: str, *keys: int) -> Any:
-    answer = client.get(reverse(f"admin:{name}", args=keys))
+def page(client: Client, name: str, *keys: int, tab: str = "") -> Any:
+    answer = client.get(reverse(f"admin:{name}", args=keys), {"tab": tab} if tab else None)
     assert answer.status_code == 200, name
     return answer.context
 
@@ -95,14 +99,22 @@ def campaign_page(world: World, client: Client, campaign: Campaign) -> Found:
     shown, rows = page(client, "campaigns_campaign_panel", campaign.pk), world.calls(campaign=campaign)
     expected = by_hand.recipients(world.recipients(campaign))
     yield "recipients", {part["key"]: part["count"] for part in shown["bar"]}, expected["statuses"]
-    yield "outcomes", {part["key"]: part["count"] for part in shown["outcomes"]}, expected["outcomes"]
     part, whole = expected["done"]
     yield "done", (shown["done"], shown["total"]), (str(part), whole)
     yield "attempts", shown["attempts"], str(expected["attempts"])
-    yield "funnel", [step["count"] for step in shown["funnel"]], expected["funnel"]
     late = sum(by_hand.overdue(call, world.now, 30) for call in rows)
     under_way = sum(call["status"] in by_hand.OPEN for call in rows)
-    yield "under way", (shown["open_calls"], shown["overdue"]), (under_way, late)
+    doubtful = by_hand._of(rows, "unconfirmed")
+    yield "under way", shown["open_calls"], under_way
+    attention = [part["text"] for part in shown["attention"] if "overdue" in part["text"] or "unconf" in part["text"]]
+    told = [(doubtful, "unconfirmed"), (late, "overdue")]
+    yield "attention", attention, [f"{n} {kind} call{'' if n == 1 else 's'}" for n, kind in told if n]
+    answered, called = expected["funnel"][3], expected["funnel"][2]
+    yield "answered", shown["answered"]["count"], str(answered)
+    yield "share", close(shown["answered"]["share"].split(" of ")[0], answered, called) if called else True, True
+    ended = page(client, "campaigns_campaign_change", campaign.pk, tab="results")
+    yield "outcomes", {part["key"]: part["count"] for part in ended["outcomes"]}, expected["outcomes"]
+    yield "funnel", [step["count"] for step in ended["funnel"]], expected["funnel"]
 
 
 def charts(world: World, client: Client, campaign: Campaign) -> Found:
@@ -137,12 +149,7 @@ def api(world: World, client: ApiClient, campaign: Campaign) -> Found:
     expected = by_hand.recipients(world.recipients(campaign))
     late = sum(by_hand.overdue(call, world.now, 30) for call in rows)
     under_way = sum(call["status"] in by_hand.OPEN for call in rows)
-    [listed] = [c for c in client.get("/api/v1/campaigns/").json()["results"] if c["id"] == str(campaign.uuid)]
-    told = {"progress": client.get(f"{path}/progress/").json(), "the list": listed["progress"]}
-    outbox.publish_campaign_status(campaign.pk)
-    sent = WebhookDelivery.objects.filter(organization=world.organization, event="campaign.paused").latest("pk")
-    told["the event"] = json.loads(sent.body)["data"]["progress"]
-    for where, found in told.items():
+    for where, found in _progress(client, campaign, "paused").items():
         yield where, {name: n for name, n in found["recipients"].items() if n}, expected["statuses"]
         yield where, {name: n for name, n in found["outcomes"].items() if n}, expected["outcomes"]
         counts = found["attempts"], found["open_calls"], found["overdue_calls"]
@@ -152,6 +159,18 @@ def api(world: World, client: ApiClient, campaign: Campaign) -> Found:
         reached, people, calls = by_assistant.get(names[each["assistant"]], (0, 0, 0))
         yield "variants", (each["completed"], each["people"], each["calls"]), (reached, people, calls)
         yield "rate", each["rate"], round(reached / people, 4) if people else None
+
+
+def _progress(client: ApiClient, campaign: Campaign, status: str) -> dict[str, Any]:
+    """Return the campaign's progress from each place that tells it, with the event of a status."""
+    [listed] = [c for c in client.get("/api/v1/campaigns/").json()["results"] if c["id"] == str(campaign.uuid)]
+    told = {"progress": client.get(f"/api/v1/campaigns/{campaign.uuid}/progress/").json(), "list": listed["progress"]}
+    with transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk).update(status=status)
+        outbox.publish_campaign_status(campaign.pk)
+        sent = WebhookDelivery.objects.filter(event=f"campaign.{status}").latest("pk")
+        transaction.set_rollback(True)
+    return told | {"event": json.loads(sent.body)["data"]["progress"]}
 
 
 def files(world: World, client: ApiClient, campaign: Campaign) -> Found:
@@ -196,10 +215,108 @@ def _text(moment: Any) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z" if moment else ""
 
 
-# Money: the sums of each currency, of a campaign, of today and of a recipient, get a function here and a place below.
-OF_ORGANIZATION: tuple[Callable[..., Found], ...] = (dashboard, overview, caller_number)
-OF_CAMPAIGN: tuple[Callable[..., Found], ...] = (campaign_page, charts)
-OVER_API: tuple[Callable[..., Found], ...] = (api, files)
+def of_budget(shown: Any) -> Any:
+    return shown and tuple(shown[name] for name in ("used", "limit", "percent", "not_counted"))
+
+
+def told_amounts(moneys: Any) -> amounts.ByCurrency:
+    """Return amounts of the API by currency, in its order. It is that of the codes, and each is there once."""
+    codes = [each["currency"] for each in moneys]
+    assert codes == sorted(set(codes))
+    return {each["currency"]: Decimal(each["amount"]) for each in moneys}
+
+
+def told_amount(money: Any) -> Any:
+    return money and (money["currency"], Decimal(money["amount"]))
+
+
+def money_today(world: World, client: Client) -> Found:
+    rows, own = world.calls(), world.account.price_per_minute_currency
+    midnight, _ = by_hand.day_of(world.now, world.zone)
+    lately = [c for c in rows if c["status"] in by_hand.ENDS and c["terminal_at"] and c["terminal_at"] >= midnight]
+    shown = page(client, "calls_call_today")
+    yield "spent", shown["spent"], amounts.written(amounts.spent(lately)) if lately else "0"
+    estimated = amounts.positive(amounts.estimated(lately))
+    yield "estimated", shown["estimated"], amounts.written(estimated) if estimated else ""
+    at_home, _ = by_hand.day_of(world.now, ZoneInfo(world.organization.timezone))
+    used = amounts.counted([c for c in rows if c["dialed_at"] and c["dialed_at"] >= at_home], own)
+    organization, account = world.organization, world.account
+    organization.refresh_from_db()
+    account.refresh_from_db()
+    expected = amounts.budget(used, organization.daily_budget, organization.daily_budget_currency)
+    yield "daily budget", [of_budget(each["budget"]) for each in shown["budgets"]], [expected] if expected else []
+    found = page(client, "tenants_organization_panel", organization.pk)
+    yield "the organization's", of_budget(found.get("budget")), expected
+    found = page(client, "providers_provideraccount_panel", account.pk)
+    dialed = any(call["dialed_at"] and call["dialed_at"] >= at_home for call in rows)
+    yield "spent through the account", found["spent"], amounts.written(used) if dialed else "0"
+    yield "the account's", of_budget(found["budget"]), amounts.budget(used, account.daily_budget, own)
+
+
+def money_of_campaign(world: World, client: Client, campaign: Campaign) -> Found:
+    rows, own = world.calls(campaign=campaign), world.account.price_per_minute_currency
+    campaign.refresh_from_db()
+    spent, estimated = amounts.spent(rows), amounts.positive(amounts.estimated(rows))
+    attempts = by_hand.recipients(world.recipients(campaign))["attempts"]
+    written = amounts.written(spent) if spent or attempts else "0"
+    shown = page(client, "campaigns_campaign_panel", campaign.pk)
+    yield "spent", shown["spent"], written
+    yield "estimated", shown["estimated"], amounts.written(estimated) if estimated else ""
+    expected = amounts.budget(amounts.counted(rows, own), campaign.budget, campaign.budget_currency)
+    yield "budget", of_budget(shown["budget"]), expected
+    listed = page(client, "campaigns_campaign_changelist")["cl"]
+    yield "the list", [listed.model_admin.spent(row) for row in listed.result_list if row.pk == campaign.pk], [written]
+    compared = page(client, "campaigns_campaign_figures", campaign.pk)["comparison"]["rows"]
+    for each, assistant in _by_assistant(world, campaign, compared):
+        calls = [call for call in rows if call["assistant_id"] == assistant.pk and by_hand.rang(call)]
+        guess = " (estimate)" if amounts.positive(amounts.estimated(calls)) else ""
+        yield "an assistant's", each["cost"], amounts.written(amounts.spent(calls)) + guess
+        reached = by_hand.by_assistant(rows).get(assistant.pk, (0, 0, 0))[0]
+        yield "for each", each["cost_each"], amounts.written(amounts.each(amounts.spent(calls), reached))
+
+
+def _by_assistant(world: World, campaign: Campaign, rows: Any) -> list[tuple[Any, Any]]:
+    named = {assistant.name: assistant for assistant in world.account.assistants.all()}
+    assert len(rows) == 2, campaign.name
+    return [(row, named[row["name"]]) for row in rows]
+
+
+def money_over_api(world: World, client: ApiClient, campaign: Campaign) -> Found:
+    path, rows = f"/api/v1/campaigns/{campaign.uuid}", world.calls(campaign=campaign)
+    spent, limited, code = amounts.spent(rows), campaign.budget is not None, campaign.budget_currency
+    used = amounts.counted(rows, world.account.price_per_minute_currency)
+    for where, found in _progress(client, campaign, "finished").items():
+        yield where, told_amounts(found["spent_by_currency"]), spent
+        yield where, told_amount(found["spent"]), amounts.of_campaign(spent, code, limited=limited)
+        others = amounts.beyond(used, code) if limited else {}
+        yield where, told_amounts(found["budget_not_counted"]), others
+    for each, assistant in _by_assistant(world, campaign, client.get(f"{path}/variants/").json()["variants"]):
+        cost = amounts.spent(c for c in rows if c["assistant_id"] == assistant.pk and by_hand.rang(c))
+        yield "variants", told_amounts(each["cost_by_currency"]), cost
+        yield "variants", told_amount(each["cost"]), amounts.only(cost)
+        per_person = amounts.only(amounts.each(cost, each["completed"]))
+        yield "variants", told_amount(each["cost_per_completed"]), per_person
+    for row, call in zip(_rows(client.get(f"{path}/calls.csv")), rows, strict=True):
+        known = amounts.cost(call)
+        expected = (known, call["cost_currency"]) if known is not None else (None, "")
+        yield "calls.csv", (_number(row["cost"]), row["currency"]), expected
+        guessed = call["cost_price"] is None and call["cost_estimate"] is not None
+        yield "calls.csv", row["cost_is_estimate"], "yes" if guessed else "no"
+    for row, person in zip(_rows(client.get(f"{path}/results.csv")), world.recipients(campaign), strict=True):
+        listed = [each.partition(" ") for each in row["other_costs"].split("; ") if each]
+        others = {code: Decimal(amount) for amount, _, code in listed}
+        told = _number(row["cost"]), row["currency"], _number(row["cost_estimated"]), others
+        mine = [call for call in rows if call["recipient_id"] == person["id"]]
+        yield "results.csv", told, amounts.cells(mine)
+
+
+def _number(cell: str) -> Decimal | None:
+    return Decimal(cell) if cell else None
+
+
+OF_ORGANIZATION: tuple[Callable[..., Found], ...] = (dashboard, overview, caller_number, money_today)
+OF_CAMPAIGN: tuple[Callable[..., Found], ...] = (campaign_page, charts, money_of_campaign)
+OVER_API: tuple[Callable[..., Found], ...] = (api, files, money_over_api)
 
 
 def compared(world: World) -> Iterator[tuple[str, Any, Any]]:

@@ -93,7 +93,7 @@ STOPS: list[tuple[dict[str, Any], str, str]] = [
     ({"dialed_in_a_day": (NOON - timedelta(hours=20),) * 3}, "defer", "calls_per_day"),
     ({"max_per_day": 0}, "defer", "calls_per_day"),
     ({"budget": usd(1), "spent": usd("0.9"), "reserve": usd("0.15")}, "defer", "budget"),
-    ({"budget": usd(9), "spent": usd(0), "reserve": Money(Decimal("0.1"), "EUR")}, "defer", "budget"),
+    ({"budget": usd(9), "spent": usd(0), "reserve": Money(Decimal("0.1"), "EUR")}, "defer", "budget_currency"),
     ({"number_max_open": 2, "number_open": 2}, "defer", "caller_number_capacity"),
     ({"campaign_max_open": 5, "campaign_open": 5}, "defer", "campaign_capacity"),
     ({"on_hold": True, "hold_until": NOON + timedelta(hours=1)}, "defer", "hold"),

@@ -42,6 +42,10 @@ def no_money(campaign: Campaign) -> None:
     Organization.objects.update(daily_budget=Decimal("0.10"))
 
 
+def other_money(campaign: Campaign) -> None:
+    Campaign.objects.update(budget=Decimal(9), budget_currency="EUR")
+
+
 def no_lines(campaign: Campaign) -> None:
     Campaign.objects.update(max_open_calls=1)
 
@@ -70,6 +74,11 @@ SITUATIONS: list[tuple[Callable[[Campaign], None], str, str]] = [
     (at_night, "calling_hours", "Outside calling hours until 20:00 America/New_York."),
     (held, "on_hold", "The contact is on hold until a team member lifts the hold."),
     (no_money, "organization_budget", "The organization's daily budget is spent or set aside."),
+    (
+        other_money,
+        "budget_currency",
+        "The campaign's budget is in another currency than the price of the provider account. Use one currency.",
+    ),
     (no_lines, "campaign_capacity", "The campaign has reached its limit of open calls."),
     (slowly, "pace", "The campaign has reached its limit of calls per minute."),
     (small_account, "account_capacity", "Waiting for account capacity: allomia."),
@@ -99,7 +108,7 @@ def test_a_campaign_that_waits_says_why_and_for_how_many(
     assert reasons[code]["count"] == waiting
 
 
-@pytest.mark.parametrize("arrange", [at_night, held, no_money, capped])
+@pytest.mark.parametrize("arrange", [at_night, held, no_money, other_money, capped])
 def test_the_page_of_a_person_says_the_same_words(made: Campaign, arrange: Callable[[Campaign], None]) -> None:
     arrange(made)
     run(made)

@@ -242,7 +242,8 @@ def test_staff_download_the_results_from_the_campaigns_page(campaign: Campaign, 
     client = Client()
     client.force_login(user)
     url = reverse("admin:campaigns_campaign_results", args=[campaign.pk])
-    assert url in client.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    page = client.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), {"tab": "results"})
+    assert url in page.content.decode()
     assert len(rows_of(client.get(url))) == 2
     Membership.objects.update(organization=stranger)
     assert client.get(url).status_code == 404
@@ -319,7 +320,8 @@ def odd_calls(made: list[Recipient], assistant: Assistant, number: PhoneNumber) 
                     answered_by=ODD_TEXTS[(n + attempt) % len(ODD_TEXTS)][:64],
                     started_at=ODD_TIMES[n % 5], answered_at=ODD_TIMES[(n + 1) % 5], ended_at=ODD_TIMES[n * 2 % 5],
                     duration_seconds=(None, 0, 61)[n % 3], cost_price=ODD_AMOUNTS[(n + attempt) % len(ODD_AMOUNTS)],
-                    cost_estimate=ODD_AMOUNTS[n * 3 % len(ODD_AMOUNTS)], cost_currency=("USD", "EUR")[n % 2],
+                    cost_estimate=ODD_AMOUNTS[n * 3 % len(ODD_AMOUNTS)],
+                    cost_currency=("USD", "EUR", "JPY")[(n + attempt) % 3],
                     result=ODD_JSON[(n + attempt) % len(ODD_JSON)], result_text=ODD_TEXTS[n * 7 % len(ODD_TEXTS)],
                     dynamic_variables=ODD_JSON[n * 3 % len(ODD_JSON)] or {},
                 )
@@ -341,6 +343,8 @@ def test_postgresql_writes_the_bytes_that_python_writes(
     monkeypatch.setattr(results_csv, "CHUNK", 50)
     found = "".join(results_csv.text(rows)).split("\r\n")
     assert found == expected
+    others = [row["other_costs"] for row in read(results_csv.text(rows))]
+    assert {text.count("; ") for text in others if text} == {0, 1}, "calls in two and in three currencies"
     few = rows.filter(outcome="busy", contact__name__gt="A")
     monkeypatch.undo()
     assert "".join(results_csv.text(few)) == "".join(spreadsheets.lines([results_csv.COLUMNS, *results_csv._rows(few)]))

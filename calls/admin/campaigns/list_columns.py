@@ -8,12 +8,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from calls.admin.shared import labels
 from calls.gate import budgets
 from calls.reports.figures.conditions import Share
 from calls.reports.figures.recipients import Counts, counts_of
 from campaigns.models import Campaign
 from tenants.backoffice.scoped_admin import ScopedAdmin
-from tenants.money import money_text
 
 
 class ListColumns(ScopedAdmin):
@@ -38,7 +38,7 @@ class ListColumns(ScopedAdmin):
     @admin.display(description="spent")
     def spent(self, row: Campaign) -> str:
         sums = getattr(row, "sums", None)
-        return money_text(sums.paid) if sums and row.started_at else "-"
+        return labels.spent_text(sums.paid, _counts(row).attempts) if sums and row.started_at else "-"
 
 
 def _counts(row: Campaign) -> Counts:

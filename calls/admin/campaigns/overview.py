@@ -17,6 +17,7 @@ from calls.admin.shared.labels import (
     RECIPIENT_PARTS,
     bar,
     budget,
+    spent_text,
 )
 from calls.gate import budgets
 from calls.models import Call, Status
@@ -92,7 +93,7 @@ def _progress(obj: Campaign) -> dict[str, Any]:
         "attempts": f"{counts.attempts:,}",
         "open_calls": sums.open_calls,
         "attention": _attention(obj, sums.overdue_calls, recipients[Recipient.Status.REVIEW], calls_url),
-        "spent": money_text(sums.paid) if sums.paid or counts.attempts else "0",
+        "spent": spent_text(sums.paid, counts.attempts),
         "estimated": money_text(sums.estimated) if sums.estimated else "",
         "budget": budget(sums.used, limit) if (limit := obj.spending_limit) is not None else None,
     }

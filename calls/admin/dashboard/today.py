@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from calls.admin.setup import account_health
 from calls.admin.shared import bar_chart
-from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget
+from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, spent_text
 from calls.gate.budgets import day_of, spending_today_by
 from calls.models import TERMINAL, Call
 from calls.models.costing import COST, NOT_PRICED
@@ -60,7 +60,7 @@ def today_of(mine: Sequence[int], day: Day) -> dict[str, Any]:
         "total_before": f"{before.total:,}",
         "answered": today.answered,
         "answered_before": before.answered,
-        "spent": money_text(costs) if today.total or costs else "0",
+        "spent": spent_text(costs, today.total),
         "estimated": money_text(estimated) if estimated else "",
         "bar": bar({status.value: today.by_status.get(status, 0) for status in TERMINAL}, OUTCOME_PARTS),
         "outcomes": outcomes(today, before),

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from calls.admin.setup import account_health, number_use
-from calls.admin.shared.labels import budget
+from calls.admin.shared.labels import budget, spent_text
 from calls.gate.budgets import spending_today_through
 from calls.models import Call, Status
 from calls.outcomes import circuit_breaker
@@ -29,7 +29,6 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.scoped_admin import page_of
-from tenants.money import money_text
 from tenants.policy import Action
 
 admin.site.unregister([ProviderAccount, Assistant, PhoneNumber])
@@ -95,15 +94,15 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
         now = timezone.now()
         listed = f"{reverse('admin:calls_call_changelist')}?account__id__exact={obj.pk}"
-        spent, limit = spending_today_through(obj, now).used, obj.daily_limit
+        today, limit = spending_today_through(obj, now), obj.daily_limit
         return {
             **super().panel_context(request, obj),
             "fares": account_health.row_of(obj, health_of([obj], now)[obj.pk], now),
             "calls_url": listed,
             "unconfirmed_url": f"{listed}&status__exact={Status.UNCONFIRMED.value}",
             "overdue_url": f"{listed}&overdue=yes",
-            "spent": money_text(spent),
-            "budget": None if limit is None else budget(spent, limit),
+            "spent": spent_text(today.used, today.calls),
+            "budget": None if limit is None else budget(today.used, limit),
             "live": True,
         }
 

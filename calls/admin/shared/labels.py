@@ -129,6 +129,7 @@ REASONS = {
     "campaign_capacity": "the campaign has as many open calls as allowed",
     "pace": "the campaign calls as fast as allowed",
     "budget": "the campaign's budget is spent or set aside",
+    "budget_currency": "the campaign's budget cannot count the account's currency",
     "organization_budget": "the organization's daily budget is spent or set aside",
     "account_budget": "the provider account's daily budget is spent or set aside",
     "failed": "the call failed",
@@ -171,6 +172,7 @@ CHECK_LABELS = {
     "minimum_gap": "Time since the last call",
     "calls_per_day": "Calls in 24 hours",
     "budget": "Budget",
+    "budget_currency": "Currency of the budget",
     "caller_number_capacity": "Open calls of the caller number",
     "campaign_capacity": "Open calls of the campaign",
     "account_capacity": "Lines of the provider account",
@@ -196,6 +198,11 @@ def sentence(text: str) -> str:
 def check_name(code: str) -> str:
     """Return the label of one of the gate's checks."""
     return CHECK_LABELS.get(code) or reason(code).capitalize()
+
+
+def spent_text(costs: Amounts, calls: int) -> str:
+    """Return what calls cost: nothing without calls, and what is not reported is not nothing."""
+    return money_text(costs) if costs or calls else "0"
 
 
 def budget(spent: Amounts, limit: Money) -> dict[str, Any]:
