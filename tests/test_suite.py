@@ -28,6 +28,7 @@ COVERED_BY = {
     "calls/reports/results_csv.py": "tests/calls/test_results_csv.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/name_keys.py": "tests/campaigns/test_name_search.py",
+    "campaigns/name_search.py": "tests/campaigns/test_name_search.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "config/findings.py": "tests/test_system_page.py",
     "tenants/db/append_only.py": "tests/tenants/test_audit_chain.py",
