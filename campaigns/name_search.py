@@ -12,6 +12,10 @@ from campaigns.models import Contact
 from campaigns.number_search import FEW
 from tenants.search_keys import search_key
 
+NEWEST = 1_000  # contacts that are read before the index
+NEWEST_OF = 100  # organizations
+COMMON = 10  # a word that so many of them have is soon met in the order of a list
+
 
 class HasWords(Func):
     """Whether words of a contact's name begin like each word of a key, in one of these organizations.
@@ -47,25 +51,74 @@ class HasWords(Func):
         ]
 
 
+class ReadsWords(Func):
+    """Whether words of a contact's name begin like each of these, asked of the row: no index is read for it."""
+
+    output_field: models.Field[Any, Any] = BooleanField()
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = list(words)
+        super().__init__(F("name_key"))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        key, _none = compiler.compile(self.get_source_expressions()[0])
+        words = " AND ".join([f"strpos(' ' || {key}, %s) > 0"] * len(self._words))
+        return f"({words})", [f" {word}" for word in self._words]
+
+
 def _quoted(lexeme: str) -> str:
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
 
 def named(text: str, organizations: Iterable[int]) -> Q:
-    """Return the condition that a contact of these organizations has a name like the text. Costs a query.
+    """Return the condition that a contact of these organizations has a name like the text. Costs two queries at most.
 
     A contact without a key yet is found by how its name begins. The condition has the keys of the contacts, if they are
     few: PostgreSQL takes a search by words for one that finds many, and would read a list from its end until it has met
     them. Those who are many are soon met in that way.
     """
-    key, homes = search_key(text), list(organizations)
+    key, homes = search_key(text), sorted(organizations)
     if not key or not homes:
         return Q(pk__in=[])
     begun = text.replace("\x00", "").strip()
-    found = Q(HasWords(homes, key)) | Q(name_key=None, name__istartswith=begun, organization__in=homes)
-    keys = _keys(Contact.objects.filter(found, organization__in=homes), FEW + 1)
+    unkeyed = Q(name_key=None, name__istartswith=begun, organization__in=homes)
+    found = Q(HasWords(homes, key)) | unkeyed
+    words = list(dict.fromkeys(key.split()))
+    together, common = _among_newest(homes, words)
+    if together >= COMMON:
+        return found
+    rare = [word for word in words if word not in common]
+    if common and rare:
+        begins = Q(HasWords(homes, " ".join(rare))) & Q(ReadsWords(sorted(common)))
+    else:
+        begins = Q(HasWords(homes, key))
+    keys = _keys(Contact.objects.filter(begins | unkeyed, organization__in=homes), FEW + 1)
     return Q(pk__in=keys) if len(keys) <= FEW else found
+
+
+def _among_newest(homes: list[int], words: list[str]) -> tuple[int, set[str]]:
+    """Return how many of the newest contacts have all the words, and the words that many of them have.
+
+    The index collects all who have a word before it gives the first: a fifth of a second for a million. SQLite has no
+    such index.
+    """
+    if connection.vendor != "postgresql":
+        return 0, set()
+    asked = homes[-NEWEST_OF:]
+    has = ["strpos(newest.key, %s) > 0"] * len(words)
+    counts = ", ".join(f"count(*) FILTER (WHERE {each})" for each in (" AND ".join(has), *has))
+    given = [f" {word}" for word in words]
+    with connection.cursor() as cursor:
+        # A range and the order of the index: otherwise PostgreSQL reads the newer contacts of others first.
+        cursor.execute(
+            f"SELECT {counts} FROM unnest(%s::bigint[]) AS home, LATERAL (SELECT ' ' || name_key AS key "  # noqa: S608
+            "FROM campaigns_contact WHERE organization_id BETWEEN home AND home ORDER BY organization_id, id DESC "
+            "LIMIT %s) AS newest",
+            [*given, *given, asked, max(1, NEWEST // len(asked))],
+        )
+        together, *each = cursor.fetchone()
+    return together, {word for word, count in zip(words, each, strict=True) if count >= COMMON}
 
 
 def _keys(rows: QuerySet[Contact], limit: int) -> list[int]:

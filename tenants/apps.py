@@ -2,10 +2,10 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_init, post_migrate
+from django.db.models.signals import post_init, post_migrate, pre_migrate
 
 from tenants import masked_rows
-from tenants.db import append_only, outage_log
+from tenants.db import append_only, outage_log, sqlite_triggers
 from tenants.egress import policy
 
 
@@ -23,6 +23,7 @@ class TenantsConfig(AppConfig):
         post_execute_in_worker.connect(masked_rows.mask_failure)
         user_logged_in.connect(note_sign_in)
         connection_created.connect(outage_log.note_success)
+        pre_migrate.connect(sqlite_triggers.remove_before_migrations, sender=self)
         post_migrate.connect(append_only.install, sender=self)
         post_migrate.connect(begin_history, sender=self)
         post_migrate.connect(key_canary.install, sender=self)

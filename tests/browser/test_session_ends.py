@@ -8,26 +8,37 @@ import pytest
 
 from campaigns.models import ContactList
 from tenants.models import Organization, StaffSession
-from tests.browser.support import MARKS, a_member, sign_in, until
+from tests.browser.support import MARKS, Contexts, a_member, sign_in, until
 
 pytestmark = MARKS
 ADD = "/admin/campaigns/contactlist/add/"
 TOLD = "#session-ended"
+QUESTION = "**/admin/session/"
 
 
 @pytest.fixture
-def typed(browser: Any, organization: Organization) -> Any:
-    """A page with a form that its user has filled in; then the session ended."""
+def filled(browser: Any, organization: Organization) -> Any:
+    """A page with a form that its user has filled in."""
     a_member(organization)
     a_member(organization, name="paul")
     page = sign_in(browser.new_page())
-    with page.expect_response("**/admin/session/"):
+    with page.expect_response(QUESTION):
         page.goto(ADD)
     page.fill("#id_name", "Spring")
-    StaffSession.objects.all().delete()
-    page.click("[name=_save]")
-    page.wait_for_selector(TOLD)
     return page
+
+
+@pytest.fixture
+def typed(filled: Any) -> Any:
+    """The same page. The session ended before the form was submitted."""
+    StaffSession.objects.all().delete()
+    filled.click("[name=_save]")
+    filled.wait_for_selector(TOLD)
+    return filled
+
+
+def lists() -> list[str]:
+    return [row.name for row in ContactList.objects.all()]
 
 
 def back_on(page: Any) -> None:
@@ -49,7 +60,7 @@ def test_what_was_typed_is_kept_and_sent_once_after_the_sign_in(typed: Any) -> N
     assert not ContactList.objects.exists(), "nothing is sent by itself"
     with page.expect_navigation():
         page.dblclick("[name=_save]")
-    assert [row.name for row in ContactList.objects.all()] == ["Spring"]
+    assert lists() == ["Spring"]
 
 
 def test_another_user_cannot_send_it(typed: Any) -> None:
@@ -57,8 +68,66 @@ def test_another_user_cannot_send_it(typed: Any) -> None:
     sign_in(page.context.new_page(), "paul")
     back_on(page)
     until(page, f"document.querySelector('{TOLD}').textContent.startsWith('Another user')")
-    with page.expect_response("**/admin/session/"):
+    with page.expect_response(QUESTION):
         page.click("[name=_save]")
     page.wait_for_timeout(100)
     assert page.url.endswith(ADD) and page.input_value("#id_name") == "Spring"
     assert not ContactList.objects.exists()
+
+
+def test_no_click_is_lost_when_the_question_is_not_answered(filled: Any) -> None:
+    page = filled
+    page.clock.install()
+    page.route(QUESTION, lambda route: None)  # neither an answer nor an error
+    with page.expect_request(QUESTION):
+        page.click("[name=_save]")
+    page.click("[name=_save]")
+    with page.expect_navigation():
+        page.clock.fast_forward(10_000)
+    assert lists() == ["Spring"]
+
+
+def test_no_click_is_lost_when_something_else_answers(filled: Any) -> None:
+    page = filled
+    page.route(QUESTION, lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>Proxy</h1>"))
+    with page.expect_navigation():
+        page.press("#id_name", "Enter")
+    assert lists() == ["Spring"]
+
+
+def test_without_a_network_the_form_stays_and_can_be_sent_later(browsers: Contexts, filled: Any) -> None:
+    page = filled
+    page.context.set_offline(True)
+    page.click("[name=_save]")
+    until(page, f"(document.querySelector('{TOLD}')?.textContent ?? '').startsWith('The server cannot be reached')")
+    assert page.input_value("#id_name") == "Spring" and not lists()
+    page.context.set_offline(False)
+    back_on(page)
+    page.wait_for_timeout(100)
+    assert "signed in again" not in page.text_content(TOLD)
+    with page.expect_navigation():
+        page.click("[name=_save]")
+    assert lists() == ["Spring"]
+    browsers.complaints[:] = [text for text in browsers.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_button_that_the_page_replaces_meanwhile_is_pressed_or_its_user_is_told(filled: Any, replaced: bool) -> None:
+    page = filled
+    swap = "const old = document.querySelector('[name=_save]');" + (
+        "old.replaceWith(old.cloneNode(true))" if replaced else "old.remove()"
+    )
+
+    def answer_late(route: Any) -> None:
+        page.evaluate(swap)
+        route.continue_()
+
+    page.route(QUESTION, answer_late, times=1)
+    if replaced:
+        with page.expect_navigation():
+            page.click("[name=_save]")
+        assert lists() == ["Spring"]
+    else:
+        page.click("[name=_save]")
+        page.wait_for_selector(TOLD)
+        assert "page changed" in page.text_content(TOLD) and not lists()

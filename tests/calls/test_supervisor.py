@@ -41,10 +41,12 @@ def database_url() -> str:
 
 
 @contextmanager
-def worker(log: Path, impatient: Path | None = None, clock: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    log: Path, impatient: Path | None = None, clock: Path | None = None, folder: Path = settings.BASE_DIR
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run production's command. Once the file `impatient` exists, silence is noticed after seconds.
 
-    `clock`: a file with the seconds by which the worker's clock is ahead.
+    `clock`: a file with the seconds by which the worker's clock is ahead. `folder`: where the code is.
     """
     command = ["manage.py", "worker", "--skip-checks"]
     if impatient is not None:
@@ -52,7 +54,7 @@ def worker(log: Path, impatient: Path | None = None, clock: Path | None = None) 
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=settings.BASE_DIR,
+            cwd=folder,
             env=environment(**{MARK: str(log)}),
             stdout=out,
             stderr=out,

@@ -216,3 +216,32 @@ def test_a_search_reads_through_the_index_and_no_other_organization(
         assert {"contact_name_words", "contact_name_unkeyed"} <= set(plans[-1 - bool(count)].split()), plans
     rows = Contact.objects.filter(named("Élodie", [organization.pk]))
     assert rows.filter(organization=organization).count() == 3_750  # too many to be named by their keys
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no index of words")
+def test_words_of_many_and_of_few_find_the_same_as_reading_all_names(
+    organization: Organization, sister: Organization
+) -> None:
+    """Words of nearly all, of every fourth, of old contacts alone, of new ones alone and of one; alone and together."""
+    names = [
+        f"{'Élodie' if n % 4 else 'Zoë'} {'Vieux' if n < 1_500 else 'Neuf'} Name{n:05}{' Ümit' if n % 700 == 9 else ''}"
+        for n in range(3_000)
+    ]
+    for home in (organization, sister):
+        Contact.objects.bulk_create(
+            Contact(organization=home, phone=f"+3361{n:07}", name=name, external_id=f"{n}")
+            for n, name in enumerate(names)
+        )
+    words = ("elodie", "zoe", "vieux", "neuf", "umit", "name00017", "name02", "nobody")
+    for count in (1, 2, 3):
+        for asked in itertools.combinations(words, count):
+            plain = {word: word.translate(str.maketrans("eou", "...")) for word in asked}
+            wanted = {
+                str(n)
+                for n, name in enumerate(names)
+                if all(re.search(rf"(?:^| ){plain[word]}", name.lower()) for word in asked)
+            }
+            assert searched(" ".join(asked), organization) == wanted, asked
+    with CaptureQueriesContext(connection) as queries:
+        named("elodie neuf", [organization.pk, sister.pk])
+    assert len(queries) == 1 and "tsquery" not in queries[0]["sql"], "the index would collect all of them"

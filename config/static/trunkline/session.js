@@ -4,29 +4,38 @@
   "use strict";
 
   var QUESTION = "/admin/session/";
+  var PATIENCE = 10000; // milliseconds; then the form is sent as if nobody had asked
   var waiting = null; // the form that was kept
   var owner = null; // the mark of the user to whom the page was shown
 
-  // The header marks a request that is no activity of the user.
+  // Return what the server says of the session; null if it says nothing of use, or not in time. Fail if it cannot be
+  // reached. The header marks a request that is no activity of the user.
   function ask() {
-    return fetch(QUESTION, { headers: { "HX-Request": "true" }, cache: "no-store", credentials: "same-origin" }).then(
-      function (answer) { return answer.ok ? answer.json() : null; }
-    );
+    var limit = new AbortController();
+    var timer = setTimeout(function () { limit.abort(); }, PATIENCE);
+    var asked = fetch(QUESTION, {
+      headers: { "HX-Request": "true" }, cache: "no-store", credentials: "same-origin", signal: limit.signal
+    });
+    return asked.then(function (answer) { return answer.ok ? answer.json() : null; }).catch(function (error) {
+      if (error instanceof TypeError) throw error; // how a browser says that nothing answers
+      return null;
+    }).finally(function () { clearTimeout(timer); });
   }
 
   function isKept(form) {
     return form.method === "post" && form.id !== "login-form" && form.querySelector("[name=csrfmiddlewaretoken]") !== null;
   }
 
-  function say(text, link) {
+  function say(form, text, link) {
     var box = document.getElementById("session-ended");
     if (!box) {
       box = document.createElement("p");
       box.id = "session-ended";
       box.className = "tl-alert tl-a-warning";
       box.setAttribute("role", "alert");
-      waiting.before(box);
     }
+    if (form.isConnected) form.before(box);
+    else (document.querySelector("main") || document.body).prepend(box);
     box.textContent = text;
     if (link) {
       var at = document.createElement("a");
@@ -42,19 +51,37 @@
   function keep(form, answer) {
     waiting = form;
     if (answer.user) {
-      say("Another user has signed in, so nothing was sent. Sign in as yourself, then submit the form again.", true);
+      say(form, "Another user has signed in, so nothing was sent. Sign in as yourself, then submit the form again.", true);
     } else {
-      say("Your session has ended, so nothing was sent. What you typed is still here. Sign in, come back to this page, " +
-        "then submit the form again.", true);
+      say(form, "Your session has ended, so nothing was sent. What you typed is still here. Sign in, come back to this " +
+        "page, then submit the form again.", true);
     }
   }
 
-  function send(form, submitter, token) {
+  // The button that was pressed, or the one that the page has put in its place meanwhile.
+  function current(form, pressed) {
+    if (pressed.isConnected && pressed.form === form) return pressed;
+    return Array.prototype.find.call(form.elements, function (each) {
+      return each.type === "submit" && each.name === pressed.name && each.value === pressed.value;
+    });
+  }
+
+  function send(form, pressed, token) {
+    var button = pressed && form.isConnected ? current(form, pressed) : null;
+    if (!form.isConnected || (pressed && !button)) {
+      say(form, "The page changed meanwhile, so nothing was sent. Look at it, then submit the form again.");
+      return;
+    }
+    var box = document.getElementById("session-ended");
+    if (box) box.remove();
+    waiting = null;
     form.querySelectorAll("[name=csrfmiddlewaretoken]").forEach(function (field) { field.value = token; });
     form.dataset.checked = "yes";
-    if (submitter) form.requestSubmit(submitter);
-    else form.requestSubmit();
-    delete form.dataset.checked;
+    try {
+      form.requestSubmit(button);
+    } finally {
+      delete form.dataset.checked;
+    }
   }
 
   // Before all other listeners: to them the form is submitted once, when it is sent.
@@ -65,13 +92,13 @@
     event.stopImmediatePropagation();
     if (form.dataset.asking) return; // clicked twice
     form.dataset.asking = "yes";
-    var submitter = event.submitter;
+    var pressed = event.submitter;
     ask().finally(function () { delete form.dataset.asking; }).then(
       function (answer) {
         if (answer && answer.user !== owner) keep(form, answer);
-        else send(form, submitter, answer ? answer.token : form.querySelector("[name=csrfmiddlewaretoken]").value);
+        else send(form, pressed, answer ? answer.token : form.querySelector("[name=csrfmiddlewaretoken]").value);
       },
-      function () { waiting = form; say("The server cannot be reached, so nothing was sent. Try again in a moment."); }
+      function () { say(form, "The server cannot be reached, so nothing was sent. Try again in a moment."); }
     );
   }, true);
 
@@ -80,7 +107,7 @@
     if (document.hidden || !waiting) return;
     ask().then(function (answer) {
       if (!answer) return;
-      if (answer.user === owner) say("You are signed in again. Submit the form now.");
+      if (answer.user === owner) say(waiting, "You are signed in again. Submit the form now.");
       else keep(waiting, answer);
     }, function () {});
   });
