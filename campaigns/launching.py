@@ -68,8 +68,10 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
 
 def again(campaign_ids: Iterable[int]) -> None:
     """Read the lists of started campaigns again. Existing recipients stay as they are."""
-    started = Campaign.objects.filter(pk__in=campaign_ids, status__in=Campaign.STARTED)
-    started.update(launched_at=None, launched_through=0)
+    with transaction.atomic():  # an update of several would lock them in any order
+        started = Campaign.objects.filter(pk__in=campaign_ids, status__in=Campaign.STARTED).order_by("pk")
+        locked = list(started.select_for_update(no_key=True).values_list("pk", flat=True))
+        Campaign.objects.filter(pk__in=locked).update(launched_at=None, launched_through=0)
 
 
 def after_import(row: ContactImport) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from django.db import transaction
 
 from campaigns import launching
+from campaigns.contact_locks import lock_keys
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember
 from tenants import audit_changes
 
@@ -18,15 +19,18 @@ def add(contact_list: ContactList, contacts: Collection[Contact], campaigns: Seq
     """Add contacts to the list, inside a transaction. Return how many were not on it before.
 
     `campaigns`: the list's, from `launching.locked_users_of`. They are locked before any contact, as everywhere.
+    Contacts that were deleted or erased meanwhile are left out. Those who are on the list already are taken in as well:
+    whoever sends an addition again, because it failed halfway, makes it whole.
     """
     if any(contact.organization_id != contact_list.organization_id for contact in contacts):
         raise ValueError("A list and its contacts belong to one organization.")
-    here = ContactListMember.objects.filter(contact_list=contact_list, contact__in=contacts)
+    held = [contact for contact in lock_keys([contact.pk for contact in contacts]) if contact.erased_at is None]
+    here = ContactListMember.objects.filter(contact_list=contact_list, contact__in=held)
     before = set(here.values_list("contact_id", flat=True))
-    new = [contact for contact in contacts if contact.pk not in before]
+    new = [contact for contact in held if contact.pk not in before]
     rows = (ContactListMember(contact_list=contact_list, contact=contact) for contact in new)
     ContactListMember.objects.bulk_create(rows, ignore_conflicts=True)
-    members = list(here.filter(contact__in=new))
+    members = list(here)
     launching.take_in(campaigns, members)
     _audit(contact_list, "contacts_added", len(new), actor)
     known = frozenset(campaign.pk for campaign in campaigns)
@@ -39,7 +43,8 @@ def remove(contact_list: ContactList, contacts: Collection[Contact], *, actor: s
 
     Recipients of campaigns that have started stay: withdraw those who must not be called.
     """
-    gone, _ = ContactListMember.objects.filter(contact_list=contact_list, contact__in=contacts).delete()
+    held = lock_keys([contact.pk for contact in contacts])
+    gone, _ = ContactListMember.objects.filter(contact_list=contact_list, contact__in=held).delete()
     _audit(contact_list, "contacts_removed", gone, actor)
     return gone
 

@@ -69,7 +69,8 @@ class MemberActions:
             campaigns = launching.locked_users_of(contact_list.pk)
             further = [number for number, _ in given.get("further_numbers", ())]
             lock_numbers(contact_list.organization_id, [given["phone"], *further])
-            known = Contact.objects.filter(organization=contact_list.organization, phone=given["phone"]).first()
+            same = Contact.objects.filter(organization=contact_list.organization, phone=given["phone"])
+            known = same.select_for_update(no_key=True).first()
             if known:
                 serializer = LeadSerializer(known, data=request.data, partial=True, context=context)
                 serializer.is_valid(raise_exception=True)

@@ -43,14 +43,19 @@ def start(campaign: Campaign, *, actor: str) -> None:
         return
     if campaign.status != CampaignStatus.DRAFT:
         raise IllegalTransition(f"A {campaign.status} campaign cannot be started.")
-    found = problems(campaign)
-    if any(problem.severity == "error" for problem in found):
-        raise NotReady(found)
+    _refuse_unready(campaign)
     now = timezone.now()
     if campaign.starts_at and campaign.starts_at > now:
         _change(campaign, {CampaignStatus.DRAFT}, CampaignStatus.SCHEDULED, actor=actor)
     else:
         _change(campaign, {CampaignStatus.DRAFT}, CampaignStatus.RUNNING, actor=actor, started_at=now)
+
+
+def _refuse_unready(campaign: Campaign, *sentence: str) -> None:
+    """Raise NotReady if the preflight finds errors, with its own sentence unless another one is given."""
+    found = problems(campaign)
+    if any(problem.severity == "error" for problem in found):
+        raise NotReady(found, *sentence)
 
 
 def launching_now() -> list[int]:
@@ -81,12 +86,15 @@ def resume(campaign: Campaign, *, actor: str) -> None:
 
 
 def reopen(campaign: Campaign, *, actor: str) -> None:
-    """Run a finished campaign again, with the contacts that were added to its lists since. Raises IllegalTransition.
+    """Run a finished campaign again, with the contacts that were added to its lists since.
 
-    No recipient is called again: those who are done stay done.
+    No recipient is called again: those who are done stay done. Raises NotReady, IllegalTransition.
     """
+    campaign.refresh_from_db()
     if campaign.ends_at and campaign.ends_at <= timezone.now():
         raise IllegalTransition("The campaign's end is in the past. Copy the campaign to call again.")
+    if campaign.status == CampaignStatus.FINISHED:
+        _refuse_unready(campaign, "The campaign cannot run again. Copy it, or put this right:")
     fields: dict[str, Any] = {"finished_at": None, "launched_at": None, "launched_through": 0}
     _change(campaign, {CampaignStatus.FINISHED}, CampaignStatus.RUNNING, actor=actor, **fields)
 

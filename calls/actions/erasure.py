@@ -127,6 +127,8 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     _refuse_while_busy(held)
     if Call.objects.queued().filter(contact=held).exists():
         raise IllegalTransition("A call to this contact was queued at the same moment. Try again.")
+    if held.memberships.exists():  # and perhaps a recipient of ongoing campaigns
+        raise IllegalTransition("This contact was added to a list at the same moment. Try again.")
     audit_log.record(
         held.organization, actor=actor, action="contact.erase", subject=str(held.uuid), detail={"reason": reason}
     )

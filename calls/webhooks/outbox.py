@@ -236,7 +236,7 @@ def move_campaigns(campaigns: QuerySet[Campaign], to: Campaign.Status, **fields:
     A campaign that another transaction has taken out of the queryset meanwhile is left alone.
     """
     moved = 0
-    for pk in list(campaigns.values_list("pk", flat=True)):
+    for pk in list(campaigns.order_by("pk").values_list("pk", flat=True)):  # as all who lock several
         with transaction.atomic():
             if campaigns.filter(pk=pk).update(status=to, **fields):
                 publish_campaign_status(pk)

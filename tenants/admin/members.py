@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -53,11 +51,11 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
         if not self.instance.pk:
-            user = get_user_model().objects.filter(username__iexact=name.strip()).first()
+            user = invitations.find(name)
             if user is not None and not (user.is_active and user.is_staff):
                 raise forms.ValidationError("The user with this e-mail address is deactivated. Ask a superuser.")
             self.instance.user = user or self._invited(name)
-        return name
+        return str(self.instance.user.get_username())
 
     def _invited(self, name: str) -> Any:
         if not settings.EMAIL_CONFIGURED:
@@ -151,22 +149,22 @@ class MembershipInline(ScopedInline):
 
 def invite(request: HttpRequest, added: Sequence[Membership]) -> None:
     """Send an invitation to each new member who cannot sign in yet, when the page's changes are committed."""
-    waiting = [row for row in added if invitations.awaits_password(row.user)]
     base, inviter = password_links.base_of(request), str(request.user)
-    for row in waiting:
-        if tries.admit(tries.INVITATION, row.organization_id) or tries.admit(tries.RESET_BY_EMAIL, row.user.username):
+    made: list[EmailMessage] = []
+    for row in added:
+        if not invitations.awaits_password(row.user):
+            continue
+        address = row.user.get_username().lower()
+        if tries.admit(tries.INVITATION, row.organization_id) or tries.admit(tries.RESET_BY_EMAIL, address):
             messages.warning(
                 request,
                 f"{row.user} got no e-mail, because many were sent just now. “Forgot your password?” sends one later.",
             )
             continue
-        message = password_links.for_invitation(base, row.user, row.organization, inviter)
-        transaction.on_commit(partial(password_links.send_in_a_thread, partial(_alone, message)))
+        made.append(password_links.for_invitation(base, row.user, row.organization, inviter))
         messages.success(request, f"{row.user} is invited by e-mail.")
-
-
-def _alone(message: EmailMessage) -> list[EmailMessage]:
-    return [message]
+    if made:
+        transaction.on_commit(lambda: password_links.send_in_a_thread(lambda: made))
 
 
 def remove(request: HttpRequest, gone: Membership, decision: str) -> None:

@@ -11,14 +11,15 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from calls.actions import campaigns
+from calls.actions import campaigns, erasure
 from calls.dialing import enqueueing
 from calls.reports.idle_reasons import idle_reasons
 from calls.reports.preflight import problems
 from campaigns import launching, list_members
+from campaigns.do_not_call import entries
 from campaigns.imports import job
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
-from providers.models import PhoneNumber
+from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization
 from tests.calls import support
 from tests.conftest import ApiClient, KeyMaker
@@ -107,6 +108,27 @@ def test_a_lead_that_was_sent_again_is_answered_as_before(program: ApiClient, gr
     sent = [program.post(of(group), {"phone": SECOND}, HTTP_IDEMPOTENCY_KEY="lead 7") for _ in range(2)]
     assert [answer.status_code for answer in sent] == [201, 201]
     assert sent[1].headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_lead_with_a_listed_number_is_taken_in_and_never_called(
+    program: ApiClient, running: Campaign, group: ContactList
+) -> None:
+    entries.add(group.organization, SECOND, source="test")
+    assert program.post(of(group), {"phone": SECOND}).json()["do_not_call"] is True
+    enqueueing.feed(running.pk)
+    assert recipients(running)[SECOND] == R.SKIPPED
+    assert not running.calls.filter(to_number=SECOND).exists()
+
+
+def test_a_lead_with_the_number_of_somebody_erased_is_a_new_contact(
+    program: ApiClient, running: Campaign, group: ContactList
+) -> None:
+    program.post(of(group), {"phone": SECOND, "name": "Ada"})
+    gone = Contact.objects.get(phone=SECOND)
+    erasure.erase(gone, actor="ada", reason="asked", never_again=False)
+    answer = program.post(of(group), {"phone": SECOND})
+    assert (answer.status_code, answer.json()["name"]) == (201, "")
+    assert answer.json()["id"] != str(gone.uuid)
 
 
 # Many contacts.
@@ -235,6 +257,40 @@ def test_a_finished_campaign_is_reopened_with_the_contacts_that_came_since(
     assert "end is in the past" in program.post(reopen).json()["error"]
     Campaign.objects.update(status=S.CANCELED, ends_at=None)
     assert program.post(reopen).status_code == 409
+
+
+def switch_off_the_assistant(made: Campaign) -> None:
+    Assistant.objects.update(is_active=False)
+
+
+def empty_the_lists(made: Campaign) -> None:
+    ContactListMember.objects.all().delete()
+
+
+def take_the_lists(made: Campaign) -> None:
+    made.contact_lists.clear()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (switch_off_the_assistant, "assistant_inactive"),
+        (empty_the_lists, "no_contacts"),
+        (take_the_lists, "no_contacts"),
+    ],
+)
+def test_a_campaign_that_could_call_nobody_is_not_reopened(
+    program: ApiClient, number: PhoneNumber, group: ContactList, fault: Callable[[Campaign], None], code: str
+) -> None:
+    made = begun(support.campaign(number, group))
+    Recipient.objects.update(status=R.DONE)
+    campaigns.finish_where_done()
+    fault(made)
+    answer = program.post(f"/api/v1/campaigns/{made.uuid}/reopen/")
+    assert (answer.status_code, answer.json()["details"][0]["code"]) == (422, code)
+    assert answer.json()["error"].startswith("The campaign cannot run again. Copy it, or put this right:")
+    made.refresh_from_db()
+    assert made.status == S.FINISHED and made.finished_at
 
 
 def test_it_may_start_with_empty_lists_but_not_without_a_list(number: PhoneNumber) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.core import mail
 from django.test import Client
 
 from tenants.models import AuditEntry, Membership, Organization, ProviderIdentity
+from tenants.sign_in import tries
 from tests.tenants.signing_in import is_in, sign_in
 from tests.tenants.test_members import a_member, roles, save, shown, with_rows
 from tests.tenants.test_routes import staff_of
@@ -161,9 +163,104 @@ def test_a_deactivated_user_is_not_invited(
 
 @pytest.mark.usefixtures("frozen")  # how soon the next e-mail may be sent depends on the time
 def test_a_mailbox_is_not_flooded(
-    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    long = timedelta(hours=1)  # a wait of seconds is over while a slow machine loads a page
+    monkeypatch.setattr(
+        tries.Limit, "closed_for", lambda self, failures: long if failures > self.free else timedelta(0)
+    )
     for _ in range(5):
         invite(admin, organization, (NEW, "viewer"), capture=django_capture_on_commit_callbacks)
         Membership.objects.filter(user__username=NEW).delete()
     assert len(mail.outbox) < 5
+
+
+# Who is who.
+
+
+def test_an_address_in_another_form_is_the_user_who_has_it(
+    admin: Client, organization: Organization, stranger: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    known = a_member(stranger, "Known@example.org", "viewer").user
+    full_width = "\uff2bnown@\uff45xample.org"
+    page = invite(
+        admin,
+        organization,
+        ("KNOWN@EXAMPLE.ORG", "viewer"),
+        (full_width, "viewer"),
+        capture=django_capture_on_commit_callbacks,
+    )
+    assert "listed twice" in page
+    assert invite(admin, organization, (full_width, "viewer"), capture=django_capture_on_commit_callbacks) == ""
+    assert Membership.objects.get(organization=organization, user__username__startswith="K").user == known
+    assert User.objects.filter(username__iexact="known@example.org").count() == 1
+
+
+@pytest.mark.parametrize("alike", ["adm\u0131n@example.org", "ad\u043cin@example.org", "admin@ex\u00e4mple.org"])
+def test_an_address_that_only_looks_like_a_users_is_neither_that_user_nor_a_new_one(
+    admin: Client, organization: Organization, alike: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    """A dotless i is an I in capitals, for Python's regular expressions and for PostgreSQL."""
+    User.objects.create(username="admin@example.org", is_staff=True, is_superuser=True)
+    before = User.objects.count()
+    page = invite(admin, organization, (alike, "admin"), capture=django_capture_on_commit_callbacks)
+    assert "letters A to Z" in page
+    assert (User.objects.count(), mail.outbox) == (before, [])
+    assert not Membership.objects.filter(user__username="admin@example.org").exists()
+
+
+def test_one_new_address_in_two_rows_is_listed_twice(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    added = ((NEW, "viewer"), (NEW.upper(), "admin"))
+    assert "listed twice" in invite(admin, organization, *added, capture=django_capture_on_commit_callbacks)
+    assert not User.objects.filter(username=NEW).exists() and mail.outbox == []
+
+
+def test_a_superuser_without_a_password_gets_no_link(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    root = User.objects.create(username="root@example.org", email="root@example.org", is_staff=True, is_superuser=True)
+    root.set_unusable_password()
+    root.save()
+    assert invite(admin, organization, (root.username, "viewer"), capture=django_capture_on_commit_callbacks) == ""
+    Client().post("/admin/password-reset/", {"email": root.username})
+    assert mail.outbox == []
+
+
+# What a link may do.
+
+
+def test_the_link_of_somebody_removed_gives_a_password_and_no_organization(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    invite(admin, organization, (NEW, "admin"), capture=django_capture_on_commit_callbacks)
+    Membership.objects.get(user__username=NEW).delete()
+    assert set_password(link_of(mail.outbox[0])).status_code == 302
+    client = Client()
+    sign_in(client, PASSWORD, name=NEW)
+    page = client.get(f"/admin/tenants/organization/{organization.pk}/change/", follow=True)
+    assert organization.name not in page.content.decode()
+
+
+def test_the_link_ends_when_an_account_of_the_provider_is_linked(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    invite(admin, organization, (NEW, "viewer"), capture=django_capture_on_commit_callbacks)
+    user = User.objects.get(username=NEW)
+    ProviderIdentity.objects.create(user=user, issuer="https://id.example.org", subject="1")
+    assert set_password_is_refused(link_of(mail.outbox[0]))
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+
+
+def test_names_add_no_lines_and_turn_no_text_in_the_mail(
+    admin: Client, organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    organization.name = "Acme\r\nBcc: all@example.org\n\n<b>Open\u202e https://example.net</b>"
+    organization.save()
+    invite(admin, organization, (NEW, "viewer"), capture=django_capture_on_commit_callbacks)
+    [message] = mail.outbox
+    assert "“Acme Bcc: all@example.org <b>Open https://example.net</b>” on Trunkline" in message.body
+    assert message.recipients() == [NEW] and message.message()["Bcc"] is None
+    assert "\u202e" not in message.body

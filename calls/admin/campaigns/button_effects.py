@@ -61,7 +61,7 @@ def reopen_effect(obj: Campaign) -> list[str]:
         found.append(
             "It finishes again when nobody is left to call. To keep it open, edit it and choose “Takes new contacts”."
         )
-    return found
+    return found + [problem.message for problem in preflight.problems(obj)]
 
 
 def cancel_effect(obj: Campaign) -> list[str]:

@@ -63,8 +63,7 @@ def _run(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, A
         try:
             action(obj, actor=reach_of(request).actor)
         except preflight.NotReady as error:
-            errors = [problem.message for problem in error.problems if problem.severity == "error"]
-            raise NotDone(f"The campaign cannot start yet. {' '.join(errors)}") from error
+            raise NotDone(str(error)) from error
         except quiescing.IllegalTransition as error:
             raise NotDone(str(error)) from error
         obj.refresh_from_db()

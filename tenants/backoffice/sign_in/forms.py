@@ -141,4 +141,4 @@ def users_to_reset(email: str) -> list[Any]:
     """Return the active team members who have this address and sign in with a password, or were invited to."""
     users: Any = get_user_model().objects.filter(is_active=True, is_staff=True)
     found = {user.pk: user for user in [*users.filter(username__iexact=email), *users.filter(email__iexact=email)]}
-    return [user for user in found.values() if user.has_usable_password() or invitations.awaits_password(user)]
+    return [user for user in found.values() if invitations.may_use_link(user)]

@@ -18,6 +18,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from tenants.backoffice.sign_in.forms import span
+from tenants.bidi import isolated
 from tenants.models import Organization
 from tenants.sign_in.passwords import reset_tokens
 
@@ -41,8 +42,8 @@ def for_reset(base: str, user: Any) -> EmailMessage:
 def for_invitation(base: str, user: Any, organization: Organization, inviter: str) -> EmailMessage:
     words = {
         "link": _link(base, user),
-        "organization": organization,
-        "inviter": inviter,
+        "organization": _in_a_sentence(organization),
+        "inviter": _in_a_sentence(inviter),
         "again": urljoin(base, reverse("password-reset")),
     }
     return _message("You are invited to Trunkline", "invitation", user, words)
@@ -73,6 +74,11 @@ def _message(subject: str, kind: str, user: Any, words: dict[str, Any]) -> Email
         body=render_to_string(f"trunkline/sign_in/{kind}_mail.txt", words),
         to=[user.email or user.get_username()],
     )
+
+
+def _in_a_sentence(name: object) -> str:
+    """Return a name on one line, and so that it turns no text around it: the reader must know what Trunkline says."""
+    return isolated(" ".join(str(name).split()))
 
 
 def _link(base: str, user: Any) -> str:

@@ -26,7 +26,7 @@ from tenants.backoffice.sign_in.forms import (
 )
 from tenants.backoffice.sign_in.sign_in_pages import frame, locked
 from tenants.client_address import client_network
-from tenants.sign_in import sign_in_log, tries
+from tenants.sign_in import invitations, sign_in_log, tries
 from tenants.sign_in.known_browsers import remember_browser
 from tenants.sign_in.passwords import reset_tokens
 from tenants.sign_in.sessions import end_sessions
@@ -96,6 +96,11 @@ class NewPasswordView(PasswordResetConfirmView):
     template_name = "trunkline/sign_in/reset_new.html"
     token_generator = reset_tokens
     success_url = reverse_lazy("admin:login")
+
+    def get_user(self, uidb64: str) -> Any:
+        """Return the user of the link, unless no link may set a password any more."""
+        user: Any = super().get_user(uidb64)
+        return user if user is not None and invitations.may_use_link(user) else None
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """Answer a right link, however many wrong ones others at this address have tried: nobody guesses one."""
