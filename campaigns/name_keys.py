@@ -33,9 +33,11 @@ _SQLITE = (
 
 def install(using: str = "default", **_: Any) -> None:
     """Install the trigger. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered."""
-    connection = connections[using]
+    connection, table = connections[using], Contact._meta.db_table
     with connection.cursor() as cursor:
-        described = connection.introspection.get_table_description(cursor, Contact._meta.db_table)
+        if table not in connection.introspection.table_names(cursor):
+            return  # only other rooms are migrated so far
+        described = connection.introspection.get_table_description(cursor, table)
     if "name_key" not in {column.name for column in described}:
         return  # migrated to an earlier version
     with transaction.atomic(using), connection.cursor() as cursor:

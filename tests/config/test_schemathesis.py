@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.transport.serialization import Binary
 
 from calls.models import Status
-from campaigns.models import CallingWindow, Campaign, Contact, ContactListMember
+from campaigns.models import CallingWindow, Campaign, Contact
 from campaigns.rules.windows import DAYS
 from config.openapi.pages import document
 from config.wsgi import application
@@ -91,7 +91,6 @@ def world(organization: Organization) -> World:
     found = a_world(organization)
     found.campaign.phone_numbers.add(found.number)
     found.campaign.contact_lists.add(found.group)
-    ContactListMember.objects.create(contact_list=found.group, contact=found.contact)
     CallingWindow.objects.create(campaign=found.campaign, days=list(DAYS), opens=0, closes=24 * 60)
     return found
 

@@ -298,7 +298,7 @@ def told(pk: int, dial: Dial, *, settled: bool) -> Reading:
         fields |= {"price": Money.known(manner.price, "USD")}
         fields |= manner.opt_out or {}
     elif zero:
-        fields |= {"price": Decimal(0), "currency": "USD", "billed_duration_seconds": 0}
+        fields |= {"price": Money(Decimal(0), "USD"), "billed_duration_seconds": 0}
     return Reading(
         state=STATES[dial.outcome],
         provider_call_id=f"c{pk}",
