@@ -50,7 +50,7 @@ def busy(assistant: Assistant, phone_number: PhoneNumber) -> PhoneNumber:
 def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNumber) -> None:
     page = signed_in
     page.goto("/admin/")
-    until(page, f"{DRAWN}?.data.datasets.length === 3")
+    until(page, f"{DRAWN}?.data.datasets.length === 4")
     total = f"{DRAWN}.data.datasets.flatMap(each => each.data).reduce((sum, n) => sum + n, 0)"
     assert page.evaluate(total) == 7
     page.wait_for_selector("text=The key was <b>refused</b>.")

@@ -92,7 +92,7 @@ def named(request: Any, organization: Organization, phone_number: PhoneNumber, a
         "recipients": "/admin/campaigns/recipient/",
         "recipient": f"/admin/campaigns/recipient/{recipient.pk}/change/",
         "explanation": f"/admin/campaigns/recipient/{recipient.pk}/explain/",
-        "campaign": f"/admin/campaigns/campaign/{made.pk}/change/",
+        "campaign": f"/admin/campaigns/campaign/{made.pk}/change/?tab=recipients",
         "callbacks": "/admin/calls/callback/",
         "alerts": "/admin/tenants/alert/",
         "found": f"/admin/search/?s={first}",

@@ -51,7 +51,6 @@ def close(shown: str, part: int, whole: int) -> bool:
 def dashboard(world: World, client: Client) -> Found:
     shown, rows = page(client, "calls_call_today"), world.calls()
     expected = by_hand.today(rows, world.now, world.zone)
-    yield "zone", shown["zone"], world.zone.key
     yield "ended", (shown["total"], shown["total_before"]), tuple(map(str, expected["ended"]))
     both = shown["answered"], shown["answered_before"]
     yield "answered", tuple((each.part, each.whole) for each in both), expected["answered"]
