@@ -23,7 +23,7 @@ MAY_BE_USED: dict[str, set[str]] = {
         *("ClientConnectorCertificateError", "ClientSSLError", "ClientResponseError"),
     },
     "httpx": {"URL", "InvalidURL", "Request"},
-    "socket": {"gethostname"},
+    "socket": {"gethostname", "gaierror"},
     "urllib": {"parse"},
     **{
         name: set()

@@ -23,7 +23,7 @@ NOT_COUNTED = ("SAVEPOINT", "pg_advisory", "BEGIN", "COMMIT", "installationkey")
 LISTS = {
     "organizations": 2, "provider-accounts": 3, "assistants": 2, "phone-numbers": 2, "contacts": 4, "contact-lists": 2,
     "imports": 2, "do-not-call": 2, "campaigns": 9, "calls": 2, "alerts": 2, "call-backs": 2, "api-keys": 2,
-    "webhook-endpoints": 2, "webhook-deliveries": 2,
+    "webhook-endpoints": 2, "webhook-deliveries": 2, "contact-notes": 2,
 }  # fmt: skip
 
 
