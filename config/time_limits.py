@@ -46,7 +46,7 @@ SHORT = {
     *(f"webhook-endpoint-{what}" for what in ("list", "detail", "rotate-secret", "test")),
     # A user's own access and settings.
     *("sign-in", "two-step", "two-step-code", "my-sessions", "my-settings", "own-password"),
-    *("choose-organization", "saved-views"),
+    *("session", "choose-organization", "saved-views"),
     *("password-reset", "password-reset-new", "admin:login", "admin:logout", "admin:password_change"),
 }
 SHORT_PAGES = (

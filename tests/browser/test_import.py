@@ -158,7 +158,7 @@ def test_every_step_is_for_everybody_and_fits_a_telephone(
 
     page.goto(LISTS + "import/")
     check("an empty first step")
-    page.click("summary")
+    page.click("#content summary")
     page.click("text=Show the preview")  # without a file: the browser says so
     page.set_input_files("#id_file", {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"%PDF-1.4"})
     page.click("text=Show the preview")

@@ -91,7 +91,7 @@ DOINGS = [
     Doing("start", draft, sees=badge("Running")),
     Doing("pause", running, sees=badge("Paused")),
     Doing("resume", running, sees=badge("Running")),
-    Doing("withdraw", waiting, sees="#people >> text=Withdrawn", at=lambda _: url_of(running())),
+    Doing("withdraw", waiting, sees="#people >> text=Withdrawn", at=lambda _: f"{url_of(running())}?tab=recipients"),
     Doing("hold", contact, sees="text=On hold.", fields={"reason": "Asked for it"}),
     Doing("unhold", lambda: Contact.objects.get(hold_reason="Asked for it"), misses="text=On hold."),
     Doing("cancel-call-back", promise, sees=badge("Canceled"), at=lambda row: url_of(row.contact)),  # type: ignore[attr-defined]

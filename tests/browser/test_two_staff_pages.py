@@ -97,7 +97,7 @@ def test_a_call_is_launched(staff: Staff) -> None:
     operator.goto(f"{ADMIN}/providers/assistant/{speaker.pk}/change/")
     operator.fill("#test-number", NUMBER)
     operator.click("button:has-text('Test call')")
-    operator.wait_for_selector("input[name=to_number]")
+    operator.wait_for_selector("input[name=to_number]", state="attached")
     operator.click("text=Place the call")
     operator.wait_for_selector("text=The call waits for its turn")
     viewer.wait_for_selector(f"#overview li:has-text('Queued') b:text-is('{queued + 1}')", timeout=SOON)
