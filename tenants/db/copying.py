@@ -93,6 +93,7 @@ def _is_plain_text(field: Any) -> bool:
         and kind.get_db_prep_save is models.Field.get_db_prep_save
         and kind.get_db_prep_value is models.Field.get_db_prep_value
         and kind.get_prep_value in (models.CharField.get_prep_value, models.TextField.get_prep_value)
+        and kind.to_python in (models.CharField.to_python, models.TextField.to_python)
     )
 
 

@@ -239,7 +239,7 @@ def test_search_files_and_settings(staff: Staff) -> None:
     # Personal settings.
     for page, zone in ((viewer, "Asia/Tokyo"), (operator, "America/New_York")):
         page.goto(f"{ADMIN}/my-settings/")
-        page.fill("#id_timezone", zone)
+        page.select_option("#id_timezone", zone)
         page.click("text=Save")
         page.wait_for_selector("text=Your settings are saved.")
     call = Call.objects.earliest("pk")

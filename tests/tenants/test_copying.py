@@ -15,8 +15,9 @@ from django.db import connection, models
 from django.test.utils import isolate_apps
 from django_q.models import Task
 
-from campaigns.models.contact import ZoneFaultField
+from campaigns.models.contact import NameKeyField, ZoneFaultField
 from tenants.db.copying import copy_new
+from tenants.db.currency_field import CurrencyField
 from tenants.db.encrypted_fields import EncryptedJSONField
 
 pytestmark = [
@@ -70,10 +71,12 @@ KINDS: dict[type[models.Field[Any, Any]], tuple[models.Field[Any, Any], Sequence
     models.SmallIntegerField: (models.SmallIntegerField(null=True), [-32768, 7]),
     models.TextField: (models.TextField(null=True), [*HOSTILE, "x" * 100_000, 5]),
     models.UUIDField: (models.UUIDField(null=True), [uuid.UUID(int=1), str(uuid.UUID(int=2))]),
+    CurrencyField: (CurrencyField(null=True), ["EUR", "usd"]),
     EncryptedJSONField: (EncryptedJSONField(null=True), JSON),
     PickledObjectField: (PickledObjectField(null=True), [{"a": (1, b"\\")}, "text"]),
 }
-COMPUTED = {models.AutoField, models.BigAutoField, ZoneFaultField}  # the keys; and a text that follows from others
+# The keys; and texts that follow from others.
+COMPUTED = {models.AutoField, models.BigAutoField, ZoneFaultField, NameKeyField}
 
 
 def test_each_kind_of_field_of_our_models_is_tried() -> None:
