@@ -355,10 +355,15 @@ COSTLY = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_a_costly_workbook_is_read_or_refused_within_the_limits(name: str) -> None:
-    """The limit of the child's memory holds for all of them; the largest of all children so far is asked for."""
+    """The limit of the child's memory holds for all of them.
+
+    The system tells the largest of all children so far: a child of another test may have been larger.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     with suppress(UnreadableFile):
         assert Workbook(io.BytesIO(COSTLY[name])).header in {tuple(HEAD), ("phone", "name"), ("x" * 10_001,)}
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < child.MEMORY
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert after == before or after * 1024 < child.MEMORY
 
 
 def test_a_cell_in_the_last_corner_is_refused_with_what_to_do() -> None:
