@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from calls.gate.budgets import (
     ALERT_AT,
@@ -54,8 +54,9 @@ def watch(now: datetime) -> None:
     """Alert at 50, 80 and 100 % of each budget; pause campaigns whose budget does not allow another call."""
     for campaign, budget in _campaign_budgets():
         _alert(budget, str(campaign.uuid))
-        _alert_of_currencies(campaign, budget.limit)
-        if _is_spent(budget.used, _cheapest_reserve(campaign, budget.limit), budget.limit):
+        accounts = _accounts_of(campaign)
+        _alert_of_currencies(campaign, accounts, budget.limit)
+        if _is_spent(budget.used, _cheapest_reserve(accounts, budget.limit), budget.limit):
             pause_if_spent(campaign)
     for budget in _daily_budgets(now):
         _alert(budget, "")
@@ -94,9 +95,9 @@ def _alert(budget: Budget, subject: str) -> None:
             alerts.tell(budget.organization, key, f"{message} {others}".strip(), subject)
 
 
-def _alert_of_currencies(campaign: Campaign, budget: Money) -> None:
+def _alert_of_currencies(campaign: Campaign, accounts: Sequence[ProviderAccount], budget: Money) -> None:
     """Alert for each account whose calls wait because its price is in another currency than the campaign's budget."""
-    for account in _accounts_of(campaign):
+    for account in accounts:
         reserve = reserve_of(account)
         if reserve and reserve.currency != budget.currency:
             key = f"budget.currency:{campaign.uuid}:{budget.currency}:{account.uuid}:{reserve.currency}"
@@ -124,7 +125,7 @@ def pause_if_spent(campaign: Campaign) -> bool:
         if fresh is None or (limit := fresh.spending_limit) is None:
             return False
         paid = paid_for(fresh)
-        if not _is_spent(paid, _cheapest_reserve(fresh, limit), limit):
+        if not _is_spent(paid, _cheapest_reserve(_accounts_of(fresh), limit), limit):
             return False
         reason = f"The budget is spent: {money_text(paid)} of {money_text(limit)}."
         running = Campaign.objects.filter(pk=fresh.pk, status=Campaign.Status.RUNNING)
@@ -148,13 +149,13 @@ def _is_spent(paid: Money, reserve: Money, budget: Money) -> bool:
     return paid + reserve > budget or (not reserve and paid >= budget)
 
 
-def _cheapest_reserve(campaign: Campaign, budget: Money) -> Money:
-    """Return the least that a call of the campaign sets aside of its budget. In another currency it is not placed."""
-    reserves = map(reserve_of, _accounts_of(campaign))
+def _cheapest_reserve(accounts: Sequence[ProviderAccount], budget: Money) -> Money:
+    """Return the least that a call through one of the accounts sets aside. In another currency it is not placed."""
+    reserves = map(reserve_of, accounts)
     placed = [each.counted_in(budget.currency) for each in reserves if not each or each.currency == budget.currency]
     return min(placed, default=Money(ZERO, budget.currency))
 
 
-def _accounts_of(campaign: Campaign) -> QuerySet[ProviderAccount]:
+def _accounts_of(campaign: Campaign) -> list[ProviderAccount]:
     used_by = Q(assistants__campaigns=campaign) | Q(assistants__variants__campaign=campaign)
-    return ProviderAccount.objects.filter(used_by).distinct()
+    return list(ProviderAccount.objects.filter(used_by).distinct())

@@ -48,6 +48,7 @@ class BulkStep:
     button: str
     tone: str = "primary"
     one_organization: bool = False  # the rows must belong to one
+    stops: bool = False  # as of a Step
 
 
 class BulkPages(ScopedRows):

@@ -36,6 +36,7 @@ class Step:
     button: str = ""  # on the confirmation page; the label if empty
     in_sight: bool = False  # a destructive step that stays beside the others: it decides the page or prevents a call
     part: str = ""  # URL name of a page about the object, which the confirmation page loads below
+    stops: bool = False  # it only keeps calls from being placed: sent again, it is done again (`once`)
 
     @property
     def in_menu(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 
@@ -19,8 +20,7 @@ class FramedPages(ModelAdmin):
 
     @property
     def heading(self) -> str:
-        plural = str(self.opts.verbose_name_plural)
-        return self.plural or plural[:1].upper() + plural[1:]
+        return self.plural or capfirst(str(self.opts.verbose_name_plural))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         found: HttpResponse = super().changelist_view(request, {"title": self.heading, **(extra_context or {})})

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from tenants.models import Membership
 
@@ -30,7 +31,7 @@ class Shown(str):
     full: str
 
     def __html__(self) -> SafeString:
-        return format_html('<time datetime="{}" title="{}">{}</time>', self.stamp, self.full, _first_up(self))
+        return format_html('<time datetime="{}" title="{}">{}</time>', self.stamp, self.full, capfirst(self))
 
 
 def local_time(moment: datetime | None, empty: str = "-", *, seconds: bool = False) -> str:
@@ -108,10 +109,6 @@ def day_shown(day: date) -> str:
 
 def _date(day: date, today: date) -> str:
     return f"{day.day} {day:%b}" if day.year == today.year else day_shown(day)
-
-
-def _first_up(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def with_zone(label: str) -> Any:

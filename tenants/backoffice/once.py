@@ -18,9 +18,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -34,8 +35,7 @@ WAIT, BEAT = 10.0, 0.1  # seconds: a double click waits for the first submission
 NOT_CONTENTS = ("csrfmiddlewaretoken",)
 # Choices that a user may make again, and signing out.
 REPEATABLE = {"choose-organization", "logout"}
-# Buttons and pages that only keep calls from being placed.
-STOPPING_STEPS = {"stop-calls", "pause", "cancel", "hold", "withdraw", "skip", "skip-held", "do-not-call"}
+# Pages that only keep calls from being placed. Of buttons, `Step.stops` says it.
 STOPPING_PAGES = {"campaigns_donotcall_add", "campaigns_donotcall_import"}
 DONE = "This form was sent before. Nothing was done a second time; this is what it did."
 UNKNOWN = (
@@ -131,7 +131,19 @@ def _done(request: HttpRequest, location: str) -> HttpResponse:
 def _stops(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
     """Return whether the form only keeps calls from being placed."""
     name = request.resolver_match.url_name if request.resolver_match else None
-    return name in STOPPING_PAGES or kwargs.get("step", request.POST.get("step")) in STOPPING_STEPS
+    return name in STOPPING_PAGES or (name, kwargs.get("step", request.POST.get("step"))) in stopping_steps()
+
+
+@cache
+def stopping_steps() -> frozenset[tuple[str, str]]:
+    """Return the buttons that only keep calls from being placed: the name of the address, and that of the step."""
+    return frozenset(
+        (f"{model._meta.app_label}_{model._meta.model_name}_{kind}", step.name)
+        for model, page in admin.site._registry.items()
+        for kind, steps in (("step", "steps"), ("many", "bulk_steps"))
+        for step in getattr(page, steps, ())
+        if step.stops
+    )
 
 
 def _is_old(marker: StoredAnswer) -> bool:

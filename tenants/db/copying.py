@@ -18,7 +18,7 @@ from tenants.db.bulk_statements import column, left_out
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
-# What `json` refuses, the quick way refuses too.
+# What `json` refuses of dates and objects, the quick way refuses too. No column is given a UUID or NaN within JSON.
 _AS_JSON_DOES = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 # The bits of a random UUID (RFC 9562, 5.4) that are not random.
 _VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))

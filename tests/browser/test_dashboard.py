@@ -131,7 +131,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     assert page.input_value("input[name=variable-appointment]") == "Tuesday 9:30"
     assert page.input_value("input[name=to_number]") == "06 12 34 56 01"
     page.click("text=Check without calling")
-    page.wait_for_selector("text=The call would be placed at once.")
+    page.wait_for_selector("[role=status] >> text=The call would be placed at once.")  # the panel beside says it before
     page.click("text=Place the call")
     page.wait_for_selector("text=The call waits for its turn")
     assert Call.objects.get().to_number == "+33612345601"

@@ -35,7 +35,7 @@ def test_a_call_is_launched_in_a_browser(signed_in: Any, assistant: Assistant, p
     page.wait_for_selector(".tl-whom >> text=06 12 34 56 78 (FR)")
     page.fill("input[name=variable-slot]", "Monday")
     page.click("text=Check without calling")
-    page.wait_for_selector("text=The call would be placed at once.")
+    page.wait_for_selector("[role=status] >> text=The call would be placed at once.")  # the panel beside says it before
     page.click("text=Place the call")
     page.wait_for_selector("text=The call waits for its turn")
     call = Call.objects.get()

@@ -361,3 +361,19 @@ def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Cam
         counts.append(found)
     assert counts[0] == counts[1]
     assert max(counts[0].values()) <= ASKED, counts
+
+
+def test_a_recipient_in_doubt_is_not_one_that_is_held(viewer: Client, campaign: Campaign) -> None:
+    """An unconfirmed call puts its recipient in review as well: the overview names it once, as the call."""
+    doubted, held, *_ = launched(campaign)
+    Recipient.objects.filter(pk=doubted.pk).update(status="review", reason="unconfirmed")
+    Recipient.objects.filter(pk=held.pk).update(status="review", reason="placeholder_values: slot")
+    number, now = campaign.phone_numbers.get(), timezone.now()
+    doubt = {"status": "unconfirmed", "dialed_at": now, "next_read_at": now}
+    support.single(number, NUMBERS[0], campaign=campaign, recipient=doubted, **doubt)
+    page = viewer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    shown = words_of(page.partition("Needs attention")[2].partition("</ul>")[0])
+    assert "1 unconfirmed call" in shown and "1 recipient held until a team member decides" in shown
+    [link] = re.findall(r'href="([^"]*reason=[^"]*)"', page.partition("Needs attention")[2].partition("</ul>")[0])
+    listed: Any = viewer.get(html.unescape(link))
+    assert [row.pk for row in listed.context_data["cl"].result_list] == [held.pk]

@@ -25,23 +25,15 @@ from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.calls.test_ongoing import group, number, program
 from tests.conftest import ApiClient, KeyMaker
 from tests.waiting import PATIENCE
 
+__all__ = ["group", "number", "program"]  # fixtures
 FIRST, SECOND = "+12125550150", "+12125550151"
 
 pytestmark = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
 connection = connection  # named in the condition above
-
-
-@pytest.fixture
-def number(callers: Organization) -> PhoneNumber:
-    return support.reach(callers, "http://127.0.0.1:9", "allomia")
-
-
-@pytest.fixture
-def group(number: PhoneNumber) -> ContactList:
-    return support.people(number.organization, [FIRST])
 
 
 @pytest.fixture
@@ -52,11 +44,6 @@ def running(number: PhoneNumber, group: ContactList) -> list[Campaign]:
         campaigns.start(each, actor="ada")
         launching.step(each.pk)
     return made
-
-
-@pytest.fixture
-def program(callers: Organization, client_for: KeyMaker) -> ApiClient:
-    return client_for(callers)
 
 
 @pytest.fixture

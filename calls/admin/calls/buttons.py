@@ -167,5 +167,6 @@ STEPS = (
         in_sight=True,
         icon="call_end",
         button="Cancel the call",
+        stops=True,
     ),
 )

@@ -103,6 +103,7 @@ STEPS = (
         offered=lambda obj: obj.status in {S.RUNNING, S.SCHEDULED},
         icon="pause",
         button="Pause the campaign",
+        stops=True,
     ),
     Step(
         "resume",
@@ -157,6 +158,7 @@ STEPS = (
         form=HeldForm,
         icon="voice_over_off",
         button="Skip them",
+        stops=True,
     ),
     Step(
         "cancel",
@@ -168,6 +170,7 @@ STEPS = (
         tone="danger",
         icon="stop",
         button="Cancel the campaign permanently",
+        stops=True,
     ),
     Step(
         "copy",

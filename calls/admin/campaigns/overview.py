@@ -24,7 +24,8 @@ from calls.models import Call, Status
 from calls.reports import preflight
 from calls.reports.figures.recipients import Counts, counts_of
 from calls.reports.idle_reasons import idle_reasons
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 from tenants.money import money_text
@@ -92,7 +93,7 @@ def _progress(obj: Campaign) -> dict[str, Any]:
         "calls_url": calls_url,
         "attempts": f"{counts.attempts:,}",
         "open_calls": sums.open_calls,
-        "attention": _attention(obj, sums.overdue_calls, recipients[Recipient.Status.REVIEW], calls_url),
+        "attention": _attention(obj, sums.overdue_calls, counts.held, calls_url),
         "spent": spent_text(sums.paid, counts.attempts),
         "estimated": money_text(sums.estimated) if sums.estimated else "",
         "budget": budget(sums.used, limit) if (limit := obj.spending_limit) is not None else None,
@@ -111,7 +112,7 @@ def _attention(obj: Campaign, overdue: int, held: int, calls_url: str) -> list[d
     found = [
         (doubtful, "unconfirmed call", f"{calls_url}&status__exact={Status.UNCONFIRMED}"),
         (overdue, "overdue call", f"{calls_url}&overdue=yes"),
-        (held, "recipient", f"{recipients_url(obj)}&status__exact={Recipient.Status.REVIEW}"),
+        (held, "recipient", f"{recipients_url(obj)}&reason={PLACEHOLDERS}"),
     ]
     notes = {"recipient": "held until a team member decides"}
     return [{"text": counted(n, thing), "note": notes.get(thing, ""), "url": url} for n, thing, url in found if n]

@@ -146,6 +146,7 @@ BULK_STEPS = (
         _hold,
         form=lambda request, rows: HoldForm,
         button="Put on hold",
+        stops=True,
     ),
     BulkStep(
         "do-not-call",
@@ -161,5 +162,6 @@ BULK_STEPS = (
         form=lambda request, rows: ReasonForm,
         button="Add to the do-not-call list",
         tone="danger",
+        stops=True,
     ),
 )

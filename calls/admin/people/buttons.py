@@ -164,6 +164,7 @@ CANCEL = Step(
     offered=lambda obj: bool(obj.status == CallBack.Status.DUE if isinstance(obj, CallBack) else _due(obj)),
     tone="danger",
     icon="phone_disabled",
+    stops=True,
 )
 CALLBACK_STEPS = (CANCEL,)
 ERASE = Step(
@@ -201,6 +202,7 @@ CONTACT_STEPS = (
         form=HoldForm,
         icon="pause",
         button="Put on hold",
+        stops=True,
     ),
     Step(
         "unhold",
@@ -252,6 +254,7 @@ RECIPIENT_STEPS = (
         offered=lambda obj: obj.held and obj.campaign.status in Campaign.STARTED,
         icon="voice_over_off",
         button="Skip the recipient",
+        stops=True,
     ),
     *CONTACT_STEPS,
     Step(
@@ -268,6 +271,7 @@ RECIPIENT_STEPS = (
         tone="danger",
         icon="person_remove",
         button="Withdraw from the campaign",
+        stops=True,
     ),
 )
 

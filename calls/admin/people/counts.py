@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.text import capfirst
+
 from calls.admin.shared import labels
 from calls.models import Status
 from calls.reports.figures.conditions import Share
@@ -29,5 +31,4 @@ def label_of(dimension: str, value: str) -> str:
         return str(S(value).label) if value in S.values else value
     if dimension == "outcome":
         return str(Status(value).label) if value in Status.values else value
-    text = labels.reason(value)
-    return f"{text[:1].upper()}{text[1:]}"
+    return capfirst(labels.reason(value))

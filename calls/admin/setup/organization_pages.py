@@ -60,6 +60,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
             in_sight=True,
             icon="front_hand",
             button="Stop all calls now",
+            stops=True,
         ),
         Step(
             "allow-calls",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.text import capfirst
+
 from calls.gate.budgets import ALERT_AT, percent_of
 from calls.models import Call, Status
 from calls.models.statuses import ENDED_BY_STAFF, RELEASED_BY_STAFF
@@ -192,7 +194,7 @@ def reason(code: str) -> str:
 
 def sentence(text: str) -> str:
     """Return a reason as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capfirst(text)}."
 
 
 def check_name(code: str) -> str:

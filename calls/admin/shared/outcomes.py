@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.text import capfirst
+
 from calls.admin.shared import labels
 from calls.models import TERMINAL, Call, Status
 from calls.models.statuses import ENDED_BY_STAFF
@@ -75,16 +77,16 @@ def of_recipient(recipient: Recipient) -> Outcome:
     if recipient.outcome in Status.values and recipient.outcome != Status.CANCELED:
         return ended(Status(recipient.outcome), recipient.reason, voicemail=recipient.reason == "voicemail")
     why = "" if recipient.reason in UNTOLD | REPEATED else labels.reason(recipient.reason)
-    return Outcome(NOT_AGAIN, RECIPIENT_COLOURS[NOT_AGAIN], _first_up(why) or "No further call is due", why)
+    return Outcome(NOT_AGAIN, RECIPIENT_COLOURS[NOT_AGAIN], capfirst(why) or "No further call is due", why)
 
 
 def ended(status: Status, reason: str, *, voicemail: bool, said: str = "") -> Outcome:
     """Return an outcome. `reason`: a Trunkline code; `said`: the provider's own words, if it gave some."""
     if voicemail and status in VOICEMAIL_ENDS:
         why = labels.REASONS["voicemail"]
-        return Outcome(VOICEMAIL, COLOURS[VOICEMAIL], _first_up(why), why)
+        return Outcome(VOICEMAIL, COLOURS[VOICEMAIL], capfirst(why), why)
     why = _why_failed(reason, said) if status == Status.FAILED else _why(reason)
-    meaning = _first_up(why) or labels.CALL_MEANINGS[status].rstrip(".")
+    meaning = capfirst(why) or labels.CALL_MEANINGS[status].rstrip(".")
     return Outcome(LABELS[status], labels.CALL_COLOURS[status], meaning, why)
 
 
@@ -95,7 +97,7 @@ def before(recipient: Recipient) -> str:
     if recipient.outcome in Status.values:
         last = ended(Status(recipient.outcome), "", voicemail=voicemail).label
     why = _why(reason)
-    return ". ".join(filter(None, (f"Last call: {last}" if last else "", _first_up(why))))
+    return ". ".join(filter(None, (f"Last call: {last}" if last else "", capfirst(why))))
 
 
 def label_of(status: Status, call: Call) -> str:
@@ -112,10 +114,6 @@ def _why_failed(reason: str, said: str) -> str:
         return labels.reason(reason)
     tells = said and REASON_WORDS.get(key(said)) != IGNORE  # “failed” repeats the status
     return f"the provider says “{said}”" if tells else labels.REASONS["failure_unspecified"]
-
-
-def _first_up(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def badge(call: Call) -> dict[str, Any]:
