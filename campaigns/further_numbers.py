@@ -9,7 +9,7 @@ from django.db import transaction
 
 from campaigns.contact_locks import lock_numbers
 from campaigns.models import Contact, ContactNumber, NumberKind
-from providers.models import check_e164
+from providers.validators import check_e164
 
 Numbers = Sequence[tuple[str, str]]  # E.164 and a value of NumberKind, in the order of calling
 

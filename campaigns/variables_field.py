@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
-from providers.models import VARIABLE_NAME
+from providers.validators import VARIABLE_NAME
 from tenants.api.fields import storable
 from tenants.texts import several_lines
 

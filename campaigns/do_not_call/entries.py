@@ -13,7 +13,7 @@ from campaigns.contact_locks import lock_everyone
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
 from campaigns.phones import old_forms
-from providers.models import check_e164
+from providers.validators import check_e164
 from tenants import audit_log
 from tenants.journal.notes import note
 from tenants.models import AuditEntry, Organization

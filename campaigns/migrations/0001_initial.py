@@ -5,7 +5,7 @@ import campaigns.rules.windows
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import providers.models
+import providers.validators
 import providers.urls_allowed
 import tenants.db.encrypted_fields
 import tenants.models.validators
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
-                ('phone', models.CharField(max_length=16, validators=[providers.models.check_e164], verbose_name='number')),
+                ('phone', models.CharField(max_length=16, validators=[providers.validators.check_e164], verbose_name='number')),
                 ('phone_kind', models.CharField(blank=True, choices=[('mobile', 'Mobile'), ('home', 'Home'), ('work', 'Work'), ('other', 'Other')], max_length=6, verbose_name='kind of number')),
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name='external ID')),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
             name='ContactNumber',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('phone', models.CharField(max_length=16, validators=[providers.models.check_e164], verbose_name='number')),
+                ('phone', models.CharField(max_length=16, validators=[providers.validators.check_e164], verbose_name='number')),
                 ('kind', models.CharField(blank=True, choices=[('mobile', 'Mobile'), ('home', 'Home'), ('work', 'Work'), ('other', 'Other')], max_length=6)),
                 ('position', models.PositiveSmallIntegerField()),
                 ('contact', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='further_numbers', to='campaigns.contact')),

@@ -14,7 +14,7 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import zone_fault
-from providers.models import VARIABLE_NAME, check_e164
+from providers.validators import VARIABLE_NAME, check_e164
 from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
 from tenants.search_keys import search_key

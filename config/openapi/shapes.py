@@ -12,7 +12,7 @@ from campaigns.phones import Reading
 from campaigns.rules.placeholders import Kind
 from campaigns.rules.windows import DAYS
 from providers.adapters.words import LONGEST, MEANINGS
-from providers.models import VARIABLE_NAME
+from providers.validators import VARIABLE_NAME
 
 Schema = dict[str, Any]
 

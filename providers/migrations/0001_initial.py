@@ -2,7 +2,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import providers.adapters.registry
-import providers.models
+import providers.validators
 import providers.urls_allowed
 import tenants.db.encrypted_fields
 import tenants.models.validators
@@ -72,8 +72,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name="provider's ID")),
                 ('options', models.JSONField(blank=True, default=dict)),
-                ('variables', models.JSONField(blank=True, default=list, validators=[providers.models.check_variables])),
-                ('opt_out_rules', models.JSONField(blank=True, default=list, help_text='Ends that mean "do not call me again", like [{"field": "result.opt_out", "equals": "true"}].', validators=[providers.models.check_opt_out_rules])),
+                ('variables', models.JSONField(blank=True, default=list, validators=[providers.validators.check_variables])),
+                ('opt_out_rules', models.JSONField(blank=True, default=list, help_text='Ends that mean "do not call me again", like [{"field": "result.opt_out", "equals": "true"}].', validators=[providers.validators.check_opt_out_rules])),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assistants', to='tenants.organization')),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
-                ('e164', models.CharField(help_text='Like +33123456789.', max_length=16, validators=[providers.models.check_e164], verbose_name='number')),
+                ('e164', models.CharField(help_text='Like +33123456789.', max_length=16, validators=[providers.validators.check_e164], verbose_name='number')),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name="provider's ID")),
                 ('label', models.CharField(blank=True, max_length=200)),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
