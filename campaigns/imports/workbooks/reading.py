@@ -158,6 +158,7 @@ def _run_child(source: object, rows: object) -> None:
     if status in SENTENCES:
         raise UnreadableFile(SENTENCES[Reason(status)])
     if status:
+        # SIGABRT is Rust's end of a process to which the system refused memory: a cell of 512 GB, for example.
         logger.warning("The process that reads a workbook ended with the status %s.", status)
         raise UnreadableFile(SENTENCES[Reason.TOO_LARGE if status < 0 else Reason.DAMAGED])
 
