@@ -14,7 +14,8 @@ from typing import Any
 AREAS = ("212", "312", "415", "512", "617", "702", "206", "305", "404", "816")
 FIRST = ("Ada", "Ben", "Chloé", "Dora", "Émile", "Fatima", "George", "Hanna", "Ivan", "Jana", "Karim", "Lena")
 LAST = ("Martin", "Bernard", "Schmidt", "Rossi", "Novak", "Smith", "Jones", "Garcia", "Nguyen", "Cohen", "Ito", "Ali")
-KEYS_AT_ONCE = 20_000
+NAMES = [f"{given} {family}" for family in LAST for given in FIRST]
+RARE, RARE_EVERY = "Zebulon O'Quist", 4_999  # one contact in so many has this name
 SHARES = (0.6, 0.3, 0.1)
 LITTLE = 60  # campaigns with few recipients, like most campaigns
 DECISION = json.dumps(
@@ -86,8 +87,8 @@ def _give_defaults(cursor: Any) -> None:
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
     """Insert one organization's contacts, lists, provider accounts and campaigns. Return the biggest campaign."""
-    from campaigns import name_keys
     from campaigns.models import ContactList
+    from tenants.search_keys import name_key
 
     lists = [
         ContactList.objects.create(organization=organization, name=name) for name in ("Everybody", "Customers", "Few")
@@ -100,17 +101,23 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
             updated_at)
         SELECT gen_random_uuid(), %(home)s,
             '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
-            ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12], NULL,
+            CASE WHEN g %% {RARE_EVERY} = 0 THEN %(rare)s ELSE (%(names)s::text[])[1 + g %% {len(NAMES)}] END,
+            CASE WHEN g %% {RARE_EVERY} = 0 THEN %(rare_key)s ELSE (%(keys)s::text[])[1 + g %% {len(NAMES)}] END,
             CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '',
             CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
             jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '', '',
             now() - interval '40 days', now()
         FROM generate_series(1, %(contacts)s) g
         """,
-        {"home": organization.pk, "contacts": contacts},
+        {
+            "home": organization.pk,
+            "contacts": contacts,
+            "names": NAMES,
+            "keys": [name_key(name) for name in NAMES],
+            "rare": RARE,
+            "rare_key": name_key(RARE),
+        },
     )
-    while name_keys.fill(KEYS_AT_ONCE):
-        pass
     sizes = (contacts * 5 // 6, contacts // 6, min(contacts, 200))
     for each, size in zip(lists, sizes, strict=True):
         cursor.execute(

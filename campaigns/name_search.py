@@ -10,7 +10,7 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet
 
 from campaigns.models import Contact
 from campaigns.number_search import FEW
-from tenants.search_keys import search_key
+from tenants.search_keys import search_key, ways
 
 NEWEST = 1_000  # contacts that are read before the index
 NEWEST_OF = 100  # organizations
@@ -18,15 +18,15 @@ COMMON = 10  # a word that so many of them have is soon met in the order of a li
 
 
 class HasWords(Func):
-    """Whether words of a contact's name begin like each word of a key, in one of these organizations.
+    """Whether words of a contact's name begin like each word of one of these ways, in one of these organizations.
 
     On PostgreSQL the words are indexed together with the organization, so that a search reads no row of another one.
     """
 
     output_field: models.Field[Any, Any] = BooleanField()
 
-    def __init__(self, organizations: Iterable[int], key: str) -> None:
-        self._organizations, self._words = sorted(organizations), key.split()
+    def __init__(self, organizations: Iterable[int], ways: Iterable[Iterable[str]]) -> None:
+        self._organizations, self._ways = sorted(organizations), [list(way) for way in ways]
         super().__init__(F("name_key"), F("organization_id"))
 
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
@@ -34,36 +34,39 @@ class HasWords(Func):
         key, organization = (compiler.compile(each)[0] for each in self.get_source_expressions())
         home = f"{organization}::text || '/'"
         words = f"array_to_tsvector(string_to_array({home} || replace({key}, ' ', ' ' || {home}), ' '))"
-        asked = " | ".join(self._all_words(each) for each in self._organizations)
+        asked = " | ".join(self._all_words(each, way) for each in self._organizations for way in self._ways)
         return f"({key} <> '' AND {words} @@ %s::tsquery)", [asked]
 
-    def _all_words(self, organization: int) -> str:
-        """Return the words of the key as PostgreSQL asks for them in one organization."""
-        return "(" + " & ".join(f"{_quoted(f'{organization}/{word}')}:*" for word in self._words) + ")"
+    def _all_words(self, organization: int, way: Iterable[str]) -> str:
+        """Return the words of a way as PostgreSQL asks for them in one organization."""
+        return "(" + " & ".join(f"{_quoted(f'{organization}/{word}')}:*" for word in way) + ")"
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
         key, organization = (compiler.compile(each)[0] for each in self.get_source_expressions())
         homes = ", ".join(["%s"] * len(self._organizations))
-        words = " AND ".join([f"instr(' ' || {key}, %s) > 0"] * len(self._words))
-        return f"({organization} IN ({homes}) AND {words})", [
-            *self._organizations,
-            *(f" {word}" for word in self._words),
-        ]
+        words, given = _read_of_row(f"instr(' ' || {key}, %s) > 0", self._ways)
+        return f"({organization} IN ({homes}) AND {words})", [*self._organizations, *given]
 
 
 class ReadsWords(Func):
-    """Whether words of a contact's name begin like each of these, asked of the row: no index is read for it."""
+    """Whether words of a contact's name begin like each word of a way, asked of the row: no index is read for it."""
 
     output_field: models.Field[Any, Any] = BooleanField()
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = list(words)
+    def __init__(self, ways: Iterable[Iterable[str]]) -> None:
+        self._ways = [list(way) for way in ways]
         super().__init__(F("name_key"))
 
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
         key, _none = compiler.compile(self.get_source_expressions()[0])
-        words = " AND ".join([f"strpos(' ' || {key}, %s) > 0"] * len(self._words))
-        return f"({words})", [f" {word}" for word in self._words]
+        return _read_of_row(f"strpos(' ' || {key}, %s) > 0", self._ways)
+
+
+def _read_of_row(has: str, ways: Iterable[list[str]]) -> tuple[str, list[str]]:
+    """Return the condition that a row has all words of one of the ways, and its values. `has`: that it has a word."""
+    found = list(ways)
+    words = " OR ".join(" AND ".join([has] * len(way)) for way in found)
+    return f"({words})", [f" {word}" for way in found for word in way]
 
 
 def _quoted(lexeme: str) -> str:
@@ -83,16 +86,15 @@ def named(text: str, organizations: Iterable[int]) -> Q:
         return Q(pk__in=[])
     begun = text.replace("\x00", "").strip()
     unkeyed = Q(name_key=None, name__istartswith=begun, organization__in=homes)
-    found = Q(HasWords(homes, key)) | unkeyed
-    words = list(dict.fromkeys(key.split()))
-    together, common = _among_newest(homes, words)
+    asked = ways(key)
+    found = Q(HasWords(homes, asked)) | unkeyed
+    together, common = _among_newest(homes, asked[0])
     if together >= COMMON:
         return found
-    rare = [word for word in words if word not in common]
-    if common and rare:
-        begins = Q(HasWords(homes, " ".join(rare))) & Q(ReadsWords(sorted(common)))
-    else:
-        begins = Q(HasWords(homes, key))
+    rare = [[word for word in way if word not in common] or way for way in asked]
+    begins = Q(HasWords(homes, rare))
+    if rare != asked:
+        begins &= Q(ReadsWords(asked))
     keys = _keys(Contact.objects.filter(begins | unkeyed, organization__in=homes), FEW + 1)
     return Q(pk__in=keys) if len(keys) <= FEW else found
 

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 LONGEST_WORD = 100  # characters; PostgreSQL indexes words of at most 2 KB
+MOST_WORDS = 5  # of a search whose words are also tried as parts of one
+
+# Stored keys follow from this module and from Unicode's tables. A change of `name_key` or of `search_key` gets the next
+# number: `campaigns/name_keys.py` then computes the keys of old rows anew.
+FORM = f"2, Unicode {unicodedata.unidata_version}"
 
 # Letters for which Unicode has no decomposition, though people leave out the stroke or write them in full.
 _LETTERS = {
@@ -67,6 +73,21 @@ _IGNORED = frozenset({"Cf", "Me"})
 _VARIATIONS = re.compile("[\u034f\u180b-\u180d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Scripts without spaces: each ideograph and each syllable counts as a word, so that a given name alone is found.
 _ALONE = re.compile("([\u3007\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])")
+_DASHES = re.compile("[-\u058a\u05be\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+# Words that are written with the name that follows, apart from it, or joined to it by a mark. Short given names among
+# them, such as Ben, do no harm: their owners are found by one word more.
+_PARTICLE_WORDS = """
+    o d l n m t k mc mac fitz ni nic al el ul abd abdul abdel abu abou ben bin bint ibn ait ould da das de degli dei del
+    dell della delle den der des di do dos du la las le les lo los li san sant santa santo sao st ste saint sainte van
+    vander vanden von vom ten ter te op zu zum zur af av qu dall nell all
+    о д аль эль бен ибн ван фон де ле ла дер абд абу عبد ابو ابن بن ام ال בנ בת אבו אל
+"""
+_PARTICLES = frozenset(_PARTICLE_WORDS.split())
+# A particle before an apostrophe, or before a capital within a word. In Sa'id and Мар'яна the mark is part of the name.
+_ELIDED = re.compile("(\\w{1,4})['’‘‛ʼʻ′`´＇](?=\\w\\w)")
+_CAPITAL = re.compile("([A-Z][a-z]{1,4})(?=[A-Z][a-z])")
+_MARKED = re.compile(f"{_DASHES.pattern}|{_ELIDED.pattern}|{_CAPITAL.pattern}|^[Mm][Cc]")
+_SHORTEST_AFTER_MC = 3  # letters
 _ASCII = {code: " " for code in range(128) if not chr(code).isalnum()} | dict.fromkeys(map(ord, "'`\""))
 
 
@@ -95,6 +116,59 @@ def _folded(part: str) -> str:
     return " ".join([word[:LONGEST_WORD] for word in words.split()])
 
 
+def name_key(name: str) -> str:
+    """Return what is stored of a name: its search key, then the other words by which it is found.
+
+    These are the parts of words that marks join (O'Connor, Jean-Luc, McDonald), and particles with what follows them
+    (Al Hassan, van der Berg), so that `connor`, `jeanluc`, `donald`, `alhassan` and `vanderberg` find them.
+    """
+    key = search_key(name)
+    words = key.split()
+    more = list(chain.from_iterable(map(_parts, name.split())))
+    if not _PARTICLES.isdisjoint(words):
+        more += _with_particles(words)
+    return " ".join(dict.fromkeys([*words, *more])) if more else key
+
+
+@lru_cache(maxsize=65536)
+def _parts(part: str) -> tuple[str, ...]:
+    """Return the further words of a text without spaces: what a particle is joined to, and what dashes join."""
+    part = unicodedata.normalize("NFC", part)
+    if not _MARKED.search(part):
+        return ()
+    pieces = list(filter(None, _DASHES.split(part)))
+    found = []
+    for piece in pieces:
+        joined = _ELIDED.match(piece) or _CAPITAL.match(piece)
+        if joined and _folded(joined[1]) in _PARTICLES:
+            found += _folded(piece[joined.end() :]).split()
+        elif (folded := _folded(piece)).startswith("mc") and len(folded) >= 2 + _SHORTEST_AFTER_MC:
+            found.append(folded[2:])
+    keys = [_folded(piece).replace(" ", "") for piece in pieces]
+    return (*found, *("".join(keys[place:])[:LONGEST_WORD] for place in range(len(keys) - 1)))
+
+
+def _with_particles(words: list[str]) -> Iterator[str]:
+    """Yield each particle joined to the words that follow, until one that is no particle."""
+    for place, word in enumerate(words[:-1]):
+        if word in _PARTICLES:
+            last = next((n for n in range(place + 1, len(words)) if words[n] not in _PARTICLES), len(words) - 1)
+            yield "".join(words[place : last + 1])[:LONGEST_WORD]
+
+
+def ways(key: str) -> list[list[str]]:
+    """Return the sets of words that a search may mean: its words, and any that follow each other as one.
+
+    So `o connor` finds OConnor too, and `van der berg` finds Vanderberg.
+    """
+    words = key.split()
+    plain = list(dict.fromkeys(words))
+    if not 2 <= len(words) <= MOST_WORDS:
+        return [plain]
+    runs = ((first, last) for first in range(len(words)) for last in range(first + 2, len(words) + 1))
+    return [plain, *([*words[:a], "".join(words[a:b])[:LONGEST_WORD], *words[b:]] for a, b in runs)]
+
+
 @lru_cache(maxsize=4096)
 def _character(character: str) -> str:
     """Return a decomposed character as it is compared: a space between words, "" for a mark that does not count."""
@@ -120,8 +194,12 @@ def is_among(name: str, names: Iterable[str]) -> bool:
 
 
 def contains(text: str, asked: str) -> bool:
-    """Return whether the text has the words of a search, in this order, the first from any of its letters."""
-    return asked in search_key(text)
+    """Return whether the text has the words of a search, in this order, the first from any of its letters.
+
+    Words may also be joined, as in `ways`.
+    """
+    key = name_key(text)
+    return asked in key or asked.replace(" ", "") in key
 
 
 def keys_that_contain(rows: Any, fields: Iterable[str], term: str) -> list[int]:

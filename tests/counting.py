@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from calls.models import Call, CallCount, PersonCount
 from campaigns.models import ContactListMember, MemberCount, Recipient, RecipientCount
 from tenants.db.counters import Counts
+from tests.oracle.figures import deciding
 
 RANG = ("completed", "no_answer", "busy", "failed")
 
@@ -30,7 +32,7 @@ def true_counts() -> dict[type[Counts], dict[tuple[Any, ...], tuple[Any, ...]]]:
         total = recipients[row.campaign_id, row.status, row.outcome, row.reason]
         total[:] = total[0] + 1, total[1] + bool(row.attempts), total[2] + row.attempts
     calls: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
-    people: defaultdict[tuple[Any, ...], tuple[set[Any], set[Any]]] = defaultdict(lambda: (set(), set()))
+    of_person: defaultdict[Any, list[Call]] = defaultdict(list)
     for call in Call.objects.filter(campaign__isnull=False):
         rang = call.status in RANG and call.dialed_at is not None
         sums = calls[call.campaign_id, call.assistant_id, call.cost_currency, rang]
@@ -38,18 +40,30 @@ def true_counts() -> dict[type[Counts], dict[tuple[Any, ...], tuple[Any, ...]]]:
         sums[1] += call.cost_price is not None or call.cost_estimate is not None
         sums[2] += call.cost_price or 0
         sums[3] += 0 if call.cost_price is not None else call.cost_estimate or 0
-        if rang and call.recipient_id:
-            called, reached = people[call.campaign_id, call.assistant_id]
-            called.add(call.recipient_id)
-            if call.status == "completed" and not call.is_voicemail:
-                reached.add(call.recipient_id)
+        if call.recipient_id:
+            of_person[call.recipient_id].append(call)
     members = Counter((row.contact_list_id,) for row in ContactListMember.objects.all())
     return {
         RecipientCount: {key: tuple(total) for key, total in recipients.items()},
         CallCount: {key: tuple(total) for key, total in calls.items()},
-        PersonCount: {key: (len(called), len(reached)) for key, (called, reached) in people.items()},
+        PersonCount: _people(of_person.values()),
         MemberCount: {key: (n,) for key, n in members.items()},
     }
+
+
+def _people(of_each: Iterable[list[Call]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return by campaign and assistant how many people their deciding calls rang, and how many they reached."""
+    found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for calls in of_each:
+        facts = [{"id": row.pk, "status": row.status, "dialed_at": row.dialed_at, "call": row} for row in calls]
+        decided = deciding(facts)
+        if decided is None or decided["status"] not in RANG or decided["dialed_at"] is None:
+            continue
+        call = decided["call"]
+        counts = found[call.campaign_id, call.assistant_id]
+        counts[0] += 1
+        counts[1] += call.status == "completed" and not call.is_voicemail
+    return {key: tuple(counts) for key, counts in found.items()}
 
 
 def counts_are_true() -> None:

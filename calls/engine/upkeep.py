@@ -94,4 +94,4 @@ class Upkeep:
         return bool(await self._db(audit_chain.seal))
 
     async def fill_name_keys(self) -> bool:
-        return bool(await self._db(name_keys.fill))
+        return bool(await self._db(name_keys.fill) or await self._db(name_keys.renew))

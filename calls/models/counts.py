@@ -8,10 +8,11 @@ from django.db import models
 from django.db.models import Q
 
 from calls.models.call import Call
+from calls.models.deciding import CANCELED_LAST, DECIDES
 from calls.models.statuses import Status
 from campaigns.models import Campaign, Recipient
 from providers.models import Assistant
-from tenants.db.counters import Counted, CountedOnce, Counts
+from tenants.db.counters import Counted, CountedByDecision, Counts
 
 RANG = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # the phone rang, or may have rung
 _RANG_NAMES = ", ".join(f"'{status}'" for status in RANG)
@@ -66,13 +67,14 @@ class CallCount(Counts):
 
 
 class PersonCount(Counts):
-    """Recipients of a campaign by assistant: those it called, and those of them it reached in person."""
+    """Recipients of a campaign by the assistant of their deciding call: those it rang, those it reached in person."""
 
-    counted = CountedOnce(
+    counted = CountedByDecision(
         Call._meta.db_table,
         groups={"campaign_id": "{row}.campaign_id", "assistant_id": "{row}.assistant_id"},
         sums={"people": _RANG, "reached": _REACHED},
-        where="{row}.campaign_id IS NOT NULL AND {row}.recipient_id IS NOT NULL",
+        where=f"{{row}}.campaign_id IS NOT NULL AND {{row}}.recipient_id IS NOT NULL AND {DECIDES}",
+        rank=CANCELED_LAST,
         member="recipient_id",
         members=Recipient._meta.db_table,
     )

@@ -14,6 +14,13 @@ _DECIDES = Q(status__in=PLACED_AND_ENDED) | Q(status=Status.CANCELED, dialed_at_
 _CANCELED_LAST = Case(When(status=Status.CANCELED, then=Value(1)), default=Value(0))
 
 
+# The same for triggers, about the row `{row}`.
+_ENDS = ", ".join(f"'{status}'" for status in PLACED_AND_ENDED)
+_CANCELED = f"{{row}}.status = '{Status.CANCELED}'"
+DECIDES = f"({{row}}.status IN ({_ENDS}) OR {_CANCELED} AND {{row}}.dialed_at IS NOT NULL)"
+CANCELED_LAST = f"CASE WHEN {_CANCELED} THEN 1 ELSE 0 END"
+
+
 def deciding_call(recipient: int | Combinable) -> QuerySet[Call]:
     """Return the call that decided the recipient's outcome: the last one that ended. At most one row.
 

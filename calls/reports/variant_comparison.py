@@ -10,10 +10,10 @@ from statistics import NormalDist
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Mod
 
-from calls.models import Call, CallCount, PersonCount
+from calls.models import Call, CallCount, PersonCount, deciding_call
 from calls.models.costing import COST, NOT_PRICED
 from calls.reports.figures.conditions import RANG, REACHED, percent
 from campaigns.models import Campaign
@@ -29,7 +29,7 @@ SMALLEST = Decimal("0.0001")  # part of a cost per contact
 
 @dataclass(frozen=True)
 class Variant:
-    """One assistant of a campaign. `people` were called by it at least once, `completed` of them were reached."""
+    """One assistant of a campaign. Its calls that rang decided about `people`, and reached `completed` of them."""
 
     id: str
     name: str
@@ -80,7 +80,9 @@ class Comparison:
 
 
 def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Comparison:
-    """Compare the assistants by their calls that were dialled, or may have been. Open calls do not count.
+    """Compare the assistants. Each recipient counts once, for the assistant of its deciding call, if that call rang.
+
+    Calls and costs are of all calls that rang, whomever they decided about. Open calls do not count.
 
     `sample`: use these calls only, for a page of a large campaign.
     """
@@ -117,10 +119,9 @@ def _add_cost(of_assistant: dict[str, Any], currency: str, paid: Decimal, guesse
 def _counts_in(sample: QuerySet[Call]) -> dict[int, dict[str, Any]]:
     """Return the same figures of some calls, from the calls themselves."""
     rang = sample.filter(RANG).order_by()
+    decides = Q(pk=Subquery(deciding_call(OuterRef("recipient")).values("pk")))
     counted = rang.values("assistant").annotate(
-        n=Count("recipient", distinct=True),
-        dialed=Count("pk"),
-        completed=Count("recipient", filter=REACHED, distinct=True),
+        n=Count("pk", filter=decides), dialed=Count("pk"), completed=Count("pk", filter=decides & REACHED)
     )
     found = {row["assistant"]: {**row, "moneys": []} for row in counted}
     costs = rang.values_list("assistant", "cost_currency").annotate(
@@ -198,7 +199,7 @@ def _with_interval(variant: Variant, number: int) -> Variant:
 def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     if not one.people or not other.people:
         idle = " and ".join(f"“{variant.name}”" for variant in (one, other) if not variant.people)
-        return f"Nothing can be said of {idle} yet: nobody was called."
+        return f"Nothing can be said of {idle} yet: nobody's outcome was decided by a call that rang."
     people = one.people + other.people
     pooled = (one.completed + other.completed) / people
     spread = math.sqrt(1 / one.people + 1 / other.people)

@@ -23,7 +23,7 @@ from campaigns.rules.whereabouts import zone_fault
 from tenants.db.among import Among
 from tenants.db.bulk_values import insert_values, update_values
 from tenants.db.copying import can_copy, copy_new
-from tenants.search_keys import search_key
+from tenants.search_keys import name_key
 
 GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
 _values_of = attrgetter(*GIVEN)
@@ -77,7 +77,7 @@ def create(imp: ContactImport, new: Mapping[str, ContactRow]) -> dict[str, int]:
     if "timezone" in given:
         given["zone_fault"] = tuple(map(zone_fault, given["timezone"], given["phone"]))
     if "name" in given:
-        given["name_key"] = tuple(map(search_key, given["name"]))
+        given["name_key"] = tuple(map(name_key, given["name"]))
     same: dict[str, Any] = {
         "organization_id": imp.organization_id,
         "created_by_import_id": imp.pk,
@@ -109,7 +109,7 @@ def write(organization_id: int, changed: Sequence[tuple[Person, Collection[str]]
     if "name" in fields:
         fields.add("name_key")
         for row in rows:
-            row["name_key"] = search_key(row["name"])
+            row["name_key"] = name_key(row["name"])
     update_values(Contact, rows, fields, _moments(created=False))
     _write_numbers([person for person, _ in changed if person.numbers_changed], organization_id)
 

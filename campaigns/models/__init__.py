@@ -5,6 +5,7 @@ from campaigns.models.contact import Contact, ContactList, ContactListMember, Co
 from campaigns.models.contact_import import ContactImport, ImportOverwrite
 from campaigns.models.counts import MemberCount, RecipientCount
 from campaigns.models.import_mapping import ImportMapping
+from campaigns.models.name_key_renewal import NameKeyRenewal
 from campaigns.models.number_hash import InstallationKey
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ImportOverwrite",
     "InstallationKey",
     "MemberCount",
+    "NameKeyRenewal",
     "NumberKind",
     "Recipient",
     "RecipientCount",

@@ -17,7 +17,7 @@ from campaigns.rules.whereabouts import zone_fault
 from providers.validators import VARIABLE_NAME, check_e164
 from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
-from tenants.search_keys import search_key
+from tenants.search_keys import name_key
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
@@ -55,7 +55,7 @@ class NameKeyField(models.TextField):  # type: ignore[type-arg]
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         assert isinstance(model_instance, Contact)  # noqa: S101
-        found = search_key(model_instance.name)
+        found = name_key(model_instance.name)
         setattr(model_instance, self.attname, found)
         return found
 

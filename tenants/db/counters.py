@@ -75,85 +75,85 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class CountedOnce(Counted):
-    """Counts each `member` of a group once, however many rows it has. The sums are conditions on a row.
+class CountedByDecision(Counted):
+    """Counts each `member` once: by the row that decides about it. The sums are conditions on that row.
 
-    `group` columns and `member` are columns of the source. Two transactions that change rows of one member each see
-    the other's row as it was, so the triggers of PostgreSQL lock the member's row in the table `members` first.
+    Of a member's rows that count, the one with the lowest `rank` decides, of several the one with the highest key.
+    `member` is a column of the source. Two transactions that change rows of one member each see the other's row as it
+    was, so the triggers of PostgreSQL lock the member's row in the table `members` first.
     """
 
     member: str = ""
     members: str = ""
+    rank: str = "0"
 
     def total(self) -> str:
-        flags = ", ".join(f"max(CASE WHEN {flag} THEN 1 ELSE 0 END)" for flag in self.sums.values())
-        keys = ", ".join([*self.groups.values(), f"{{row}}.{self.member}"])
-        own = ", ".join(self.groups.values())
-        rows = f"SELECT {own}, {flags} FROM {self.source} r WHERE {self.where} GROUP BY {keys}"  # noqa: S608
-        return self._summed(rows.format(row="r"))
+        rows = f"{self._facts('1')} FROM {self.source} r WHERE {self.where}".format(row="r")
+        return self._summed(self._decided(rows))
+
+    def _facts(self, sign: str) -> str:
+        """Return the start of a query of what decides, with the sign of the side of a change that a row is on."""
+        values = {"side": sign, "member": f"{{row}}.{self.member}", **self.groups, **self._ones(), "place": self.rank}
+        named = ", ".join(f"{value} AS {name}" for name, value in values.items())
+        return f"SELECT {named}, {{row}}.id"
+
+    def _ones(self) -> dict[str, str]:
+        return {name: f"CASE WHEN {flag} THEN 1 ELSE 0 END" for name, flag in self.sums.items()}
+
+    def _values(self, sign: str) -> str:
+        return ", ".join([*self.groups.values(), *(f"{sign}({value})" for value in self._ones().values())])
+
+    def _decided(self, rows: str) -> str:
+        """Return the query of the groups and signed sums of the rows that decide, of such facts."""
+        sums = ", ".join(f"side * {name}" for name in self.sums)
+        turn = "row_number() OVER (PARTITION BY side, member ORDER BY place, id DESC) AS turn"
+        ordered = f"SELECT f.*, {turn} FROM ({rows}) f"  # noqa: S608
+        return f"SELECT {', '.join(self.groups)}, {sums} FROM ({ordered}) o WHERE turn = 1"  # noqa: S608
 
     def _changed(self, rows: Mapping[str, str]) -> str:
-        """Return the query of the old and new rows that differ in what is counted: `was`, id, keys and flags."""
-        keys = ", ".join(f"{value} AS {name}" for name, value in self.groups.items())
-        flags = ", ".join(f"({flag}) AS {name}" for name, flag in self.sums.items())
-        some = " OR ".join(self.sums.values())
-        part = f"SELECT r.id, {keys}, r.{self.member}, {flags} FROM {{table}} r WHERE {self.where} AND ({some})"  # noqa: S608
-        parts = {which: part.format(row="r", table=table) for which, table in rows.items()}
-        if len(parts) == 1:
-            ((which, query),) = parts.items()
-            return f"SELECT {which == 'OLD'} AS was, c.* FROM ({query}) c"  # noqa: S608
-        old, new = parts["OLD"], parts["NEW"]
-        return (
-            f"SELECT true AS was, c.* FROM ({old} EXCEPT {new}) c "  # noqa: S608
-            f"UNION ALL SELECT false, c.* FROM ({new} EXCEPT {old}) c"
-        )
+        """Return the query of the facts of the old and new rows that differ in what is counted."""
+        facts = f"{self._facts('0')} FROM {{table}} r WHERE {self.where}"
+        parts = {which: facts.format(row="r", table=table) for which, table in rows.items()}
+        if len(parts) == 2:
+            old, new = parts["OLD"], parts["NEW"]
+            parts = {"OLD": f"{old} EXCEPT {new}", "NEW": f"{new} EXCEPT {old}"}
+        columns = ", ".join(["member", *self.groups, *self.sums, "place", "id"])
+        signed = (f"SELECT {SIGN[which]}1 AS side, {columns} FROM ({part}) p" for which, part in parts.items())  # noqa: S608
+        return " UNION ALL ".join(signed)
 
     def prepare(self, rows: Mapping[str, str]) -> str:
-        changed = self._changed(rows)
         lock = f"PERFORM 1 FROM {self.members} WHERE id = ANY(touched) ORDER BY id FOR NO KEY UPDATE"
         return (
-            f"SELECT array_agg(DISTINCT {self.member}) INTO touched FROM ({changed}) c; "  # noqa: S608
+            f"SELECT array_agg(DISTINCT member) INTO touched FROM ({self._changed(rows)}) c; "  # noqa: S608
             f"IF touched IS NULL THEN RETURN NULL; END IF; {lock};"
         )
 
     def difference(self, rows: Mapping[str, str]) -> str:
-        """Compare each member before and after: another row that did not change counts for both.
-
-        The rows of a member are read once, and by its index: the comparison of the groups is one that no index of the
-        groups serves, because a group may have all rows of the table.
-        """
-        keys = [*self.groups, self.member]
-        had = ", ".join(f"bool_or(was AND {name}) AS {name}" for name in self.sums)
-        same = " AND ".join(
-            f"{value.format(row='r')} IS NOT DISTINCT FROM k.{name}" for name, value in self.groups.items()
-        )
-        kept = "FILTER (WHERE r.id NOT IN (SELECT id FROM changed))"
-        flags = [(name, flag.format(row="r")) for name, flag in self.sums.items()]
-        found = ", ".join(f"bool_or({flag}) AS {name}, bool_or({flag}) {kept} AS {name}_kept" for name, flag in flags)
-        own = ", ".join(f"k.{name}" for name in self.groups)
-        differences = ", ".join(
-            f"CAST(COALESCE(f.{name}, false) AS int) - CAST(k.{name} OR COALESCE(f.{name}_kept, false) AS int)"
-            for name in self.sums
-        )
-        return self._summed(
-            f"WITH changed AS ({self._changed(rows)}), "  # noqa: S608
-            f"k AS (SELECT {', '.join(keys)}, {had} FROM changed GROUP BY {', '.join(keys)}) "
-            f"SELECT {own}, {differences} FROM k CROSS JOIN LATERAL ("
-            f"SELECT {found} FROM {self.source} r WHERE r.{self.member} = k.{self.member} AND {same}) f"
-        )
+        """Compare who decided before and after: the other rows of a member, which did not change, count for both."""
+        others = (
+            f"{self._facts('s.side')} FROM {self.source} r CROSS JOIN (VALUES (-1), (1)) s(side) "  # noqa: S608
+            f"WHERE r.{self.member} = ANY(touched) AND {self.where} AND r.id NOT IN (SELECT id FROM changed)"
+        ).format(row="r")
+        decided = self._decided(f"SELECT * FROM changed UNION ALL {others}")  # noqa: S608
+        return self._summed(f"WITH changed AS ({self._changed(rows)}) {decided}")
 
     def of_row(self, which: str) -> str:
-        # The plus keeps SQLite from an index of the groups: a group may have all rows of the table, a member has few.
-        same = " AND ".join(f"+{value.format(row='r')} = {value.format(row=which)}" for value in self.groups.values())
-        mine = f"r.{self.member} = {which}.{self.member} AND {same} AND r.id <> {which}.id"
-        values = [value.format(row=which) for value in self.groups.values()]
-        for flag in self.sums.values():
-            others = f"EXISTS (SELECT 1 FROM {self.source} r WHERE {mine} AND {flag.format(row='r')})"  # noqa: S608
-            values.append(f"{SIGN[which]}(CASE WHEN {flag.format(row=which)} AND NOT {others} THEN 1 ELSE 0 END)")
-        return f"SELECT {', '.join(values)} WHERE {self.where.format(row=which)}"
+        """Return what the row adds if it decides, and takes from the next one that decides without it."""
+        others = (
+            f"{self.source} r WHERE r.{self.member} = {which}.{self.member} AND r.id <> {which}.id AND {self.where}"
+        )
+        mine, rank = self.rank.format(row=which), self.rank.format(row="r")
+        before = f"({rank} < {mine} OR {rank} = {mine} AND r.id > {which}.id)"
+        decides = f"{self.where} AND NOT EXISTS (SELECT 1 FROM {others.format(row='r')} AND {before})"  # noqa: S608
+        decides = decides.format(row=which)
+        own, next_one = self._values(SIGN[which]).format(row=which), self._values("" if SIGN[which] else "-")
+        best = f"SELECT {next_one} FROM {others} AND {decides} ORDER BY {rank}, +r.id DESC LIMIT 1"  # noqa: S608
+        return f"SELECT {own} WHERE {decides} UNION ALL SELECT * FROM ({best.format(row='r')})"  # noqa: S608
 
     def differs(self) -> str:
-        return f"{super().differs()} OR OLD.{self.member} IS NOT NEW.{self.member}"
+        more = (f"{{row}}.{self.member}", self.rank)
+        changes = (f"{value.format(row='OLD')} IS NOT {value.format(row='NEW')}" for value in more)
+        return " OR ".join([super().differs(), *changes])
 
 
 class Counts(models.Model):

@@ -68,6 +68,7 @@ FATES = {
     "campaigns.ImportOverwrite": "7 days: campaigns.imports.retention",
     "campaigns.InstallationKey": "one row",
     "campaigns.MemberCount": "folded: tenants.db.counters.fold",
+    "campaigns.NameKeyRenewal": "one row: campaigns.name_keys.renew",
     "campaigns.Recipient": RECORD,
     "campaigns.RecipientCount": "folded: tenants.db.counters.fold",
     "campaigns.RetryRule": BOUND,

@@ -47,7 +47,7 @@ def test_the_same_figures_prove_less_among_many_variants() -> None:
 def test_nobody_called_and_nobody_to_compare() -> None:
     assert "nothing to compare" in judge([variant("A", 9, 9)]).statement
     assert judge([variant("A", 9, 9), variant("B", 0, 0)]).statement == (
-        "Nothing can be said of “B” yet: nobody was called."
+        "Nothing can be said of “B” yet: nobody's outcome was decided by a call that rang."
     )
     assert "“A” and “B”" in judge([variant("A", 0, 0), variant("B", 0, 0)]).statement
 
@@ -114,7 +114,7 @@ def test_a_campaign_is_counted_by_the_assistant_of_each_call(assistant: Assistan
     called(campaign, assistant, phone_number, 2, "busy", "canceled")
     called(campaign, assistant, phone_number, 3, "completed")  # a machine answered, so the contact was not reached
     called(campaign, second, phone_number, 4, "completed")
-    called(campaign, gone, phone_number, 5, "failed", "unknown")
+    called(campaign, gone, phone_number, 5, "failed", "unknown")  # what decided it may not have rung
     elsewhere = Campaign.objects.create(organization=assistant.organization, name="April", assistant=assistant)
     called(elsewhere, assistant, phone_number, 6, "completed")
 
@@ -124,7 +124,7 @@ def test_a_campaign_is_counted_by_the_assistant_of_each_call(assistant: Assistan
         "Reminder": (3, 4, 1, (euros("1.00"),)),
         "Friendly": (1, 1, 1, (euros("0.25"),)),
         "Idle": (0, 0, 0, ()),
-        "Gone": (1, 1, 0, (euros("0.25"),)),
+        "Gone": (0, 1, 0, (euros("0.25"),)),
     }
     shown = compare(campaign).as_json()
     assert set(shown) == {"variants", "statement"}

@@ -173,10 +173,17 @@ def by_attempt(calls: Sequence[Row]) -> dict[int, tuple[int, int]]:
 
 
 def by_assistant(calls: Sequence[Row]) -> dict[int, tuple[int, int, int]]:
-    """Return the recipients reached, the recipients called and the calls of each assistant."""
-    keys = {call["assistant_id"] for call in calls if rang(call)}
-    mine = {key: [call for call in calls if call["assistant_id"] == key] for key in keys}
-    return {key: (*_people(rows), sum(map(rang, rows))) for key, rows in mine.items()}
+    """Return of each assistant the recipients reached, those its calls decided and rang, and the calls that rang."""
+    of_person: dict[int, list[Row]] = {}
+    for call in calls:
+        if call["recipient_id"] is not None:
+            of_person.setdefault(call["recipient_id"], []).append(call)
+    decided = [last for rows in of_person.values() if (last := deciding(rows)) is not None]
+    found = {}
+    for key in {call["assistant_id"] for call in calls if rang(call)}:
+        mine = [call for call in calls if call["assistant_id"] == key]
+        found[key] = (*share([call for call in decided if call["assistant_id"] == key], reached), sum(map(rang, mine)))
+    return found
 
 
 def _people(calls: Iterable[Row]) -> tuple[int, int]:
