@@ -12,8 +12,9 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config import extras
+from config import collectors, extras
 from config import setting_types as types
+from config.collectors import Collectors
 from config.database_url import DATABASE_URL, Database
 from config.mail_url import EMAIL_URL, Mail
 from config.setting_types import MASK, BaseUrl, Network, Setting, Wrong, plain, setting
@@ -26,7 +27,7 @@ SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
 
 
 @dataclass(frozen=True, repr=False)  # no error page shows the secrets
-class Environment(SignInProvider):
+class Environment(Collectors, SignInProvider):
     """The settings that an operator can give: the table."""
 
     secret_key: str = setting(
@@ -261,6 +262,7 @@ def _contradictions(found: Environment, var: Path) -> Iterator[str]:
         yield from _weak_key(found.secret_key, var / FILES["SECRET_KEY"])
     policy = Policy(found.allow_loopback_urls, found.allowed_outgoing_hosts)
     yield from contradictions(found, policy)
+    yield from collectors.contradictions(found, policy)
     if found.uploads_url:
         yield from where_uploads_go(found.uploads_url, found.uploads_dir, policy)
     yield from extras.missing(lambda name: getattr(found, name.lower()))

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 # Setting -> the packages that it needs, by the modules that are imported.
 NEEDED = {
     "UPLOADS_URL": ("storages", "boto3"),
+    "SENTRY_DSN": ("sentry_sdk",),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
 }
 
 

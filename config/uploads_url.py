@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from config.named_servers import unfit
 from config.setting_types import BOOLEAN, MASK, Type, Wrong, decoded, host_name, split
-from tenants.egress.addresses import names_loopback
 from tenants.egress.policy import PORTS, Policy
 
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789.-"
@@ -107,13 +107,7 @@ def where_uploads_go(bucket: Bucket, folder: str, policy: Policy) -> Iterator[st
     """Yield what is wrong with a bucket that is well written."""
     if folder:
         yield "UPLOADS_URL and UPLOADS_DIR are both given: uploads are in a bucket or in a folder, so remove one."
-    if not policy.admits_scheme(bucket.scheme, bucket.host, bucket.port):
-        yield (
-            "UPLOADS_URL with tls=false needs its host in ALLOWED_OUTGOING_HOSTS, such as "
-            "http://minio.example.lan:9000: uploads are personal data."
-        )
-    elif names_loopback(bucket.host.strip("[]")) and not policy.loopback:
-        yield "UPLOADS_URL leads to this machine, which needs ALLOW_LOOPBACK_URLS=true."
+    yield from unfit("UPLOADS_URL", bucket.scheme, bucket.host, bucket.port, policy)
 
 
 UPLOADS_URL = Type("`s3://key:secret@host/bucket`", _read, _show, Bucket())

@@ -209,12 +209,19 @@ def test_uploads_go_to_one_place_that_is_allowed() -> None:
     assert found.uploads_url.storage["OPTIONS"]["endpoint_url"] == "http://minio.example.lan:9000"
     for more, said in (
         ({"UPLOADS_DIR": "/mnt/uploads"}, "UPLOADS_URL and UPLOADS_DIR are both given"),
-        ({"UPLOADS_URL": bucket}, "UPLOADS_URL with tls=false needs its host in ALLOWED_OUTGOING_HOSTS"),
+        ({"UPLOADS_URL": bucket}, "UPLOADS_URL leads to a server without TLS"),
         ({"UPLOADS_URL": "s3://127.0.0.1/files"}, "UPLOADS_URL leads to this machine"),
     ):
         with pytest.raises(ImproperlyConfigured, match=said):
             environment(**{"UPLOADS_URL": "s3://s3.example.org/files"} | more)
     assert environment().uploads_url.storage == {}
+
+
+def test_a_collector_on_this_machine_needs_no_leave_and_headers_need_a_collector() -> None:
+    found = environment(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318", OTEL_EXPORTER_OTLP_HEADERS="API-Key=a%20b")
+    assert found.otel_exporter_otlp_headers == (("api-key", "a b"),)
+    with pytest.raises(ImproperlyConfigured, match="needs OTEL_EXPORTER_OTLP_ENDPOINT"):
+        environment(OTEL_EXPORTER_OTLP_HEADERS="api-key=secret")
 
 
 def test_a_setting_whose_packages_are_missing_is_refused_in_one_sentence() -> None:

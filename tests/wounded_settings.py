@@ -74,6 +74,12 @@ MEANT: dict[str, dict[str, str]] = {
         "HTTP://10.0.0.5:8080": "http://10.0.0.5:8080",
     },
     "EMAIL_FROM": {" calls@example.org ": "calls@example.org"},
+    "SENTRY_DSN": {" https://key@sentry.example.org/7\n": "https://key@sentry.example.org/7", "": ""},
+    "OTEL_EXPORTER_OTLP_ENDPOINT": {
+        " https://otel.example.org:4318/ ": "https://otel.example.org:4318",
+        "https://otel.example.org/tenant/": "https://otel.example.org/tenant",
+    },
+    "OTEL_EXPORTER_OTLP_HEADERS": {"": "", " , ": ""},
     "DATABASE_POOLER": {" Yes": "true", "": "false"},
     "DIAL_JOURNAL": {" OFF ": "off", "Off": "off", "": "var/journal", " /mnt/journal ": "/mnt/journal"},
     "UPLOADS_DIR": {" /mnt/uploads\n": "/mnt/uploads"},
@@ -176,6 +182,17 @@ REFUSED: dict[str, list[str]] = {
         "smtp://a b.org",
     ],
     "DATABASE_POOLER": ["maybe", "pgbouncer"],
+    "SENTRY_DSN": [
+        *("sentry.example.org", "https://sentry.example.org/7", "https://key@sentry.example.org", "ftp://key@s.org/7"),
+        *("https://u:p@sentry.example.org/7", "https://key@sentry.example.org/seven", "https://key@s.org/7?x=1"),
+        *("http://key@sentry.example.org/7", "https://key@127.0.0.1/7", '"https://key@s.org/7"', "https://key@s.org:x/7"),
+    ],
+    "OTEL_EXPORTER_OTLP_ENDPOINT": [
+        *("otel.example.org:4318", "grpc://otel.example.org:4317", "http://otel.example.org:4318", "https://"),
+        *("https://otel.example.org/v1/traces", "https://u:p@otel.example.org", "https://otel.example.org?x=1"),
+        *("https://otel.example.org:port", "https://otel example.org", "${OTEL}"),
+    ],
+    "OTEL_EXPORTER_OTLP_HEADERS": ["api-key", "=secret", "api-key=", "a=1,a=2", "api key=1", "api-key=1"],
     "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
     "DIAL_JOURNAL": [
         *('"var/journal"', "${JOURNAL}", "false", "No", "0", "None", "null", "f", "n"),
