@@ -1,8 +1,9 @@
 # One image for web, worker, setup and sandbox: see deploy/start. It runs as an ordinary user on a read-only root.
 FROM python:3.11-slim-bookworm AS made
 WORKDIR /srv/trunkline
-COPY requirements.txt .
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-extras.txt ./
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$REQUIREMENTS"
 COPY . .
 # The keys are for this command alone. No request is answered with them.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" \

@@ -77,8 +77,11 @@ format: $(VENV)/.dev-installed  ## fix what ruff can fix
 requirements: $(VENV)/.dev-installed  ## pin the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		pyproject.toml -o requirements.txt > /dev/null
+	cp requirements.txt requirements-extras.txt  # the versions that it keeps where it can
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra dev pyproject.toml -o requirements-dev.txt > /dev/null
+		--extra extras pyproject.toml -o requirements-extras.txt > /dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra dev --extra extras pyproject.toml -o requirements-dev.txt > /dev/null
 
 proof: $(VENV)/.dev-installed  ## the long proofs, each in SIZE=small or large (docs/testing.md)
 	$(BIN)/python -m tests.suite --proof

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ConfigConfig(AppConfig):
@@ -6,3 +7,8 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         from config import checks  # noqa: F401  (checks register themselves)
+
+        if settings.TRACES_TO:
+            from config import traces  # its packages are not installed everywhere
+
+            traces.begin()

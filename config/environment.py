@@ -12,11 +12,14 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from config import collectors, extras
 from config import setting_types as types
+from config.collectors import Collectors
 from config.database_url import DATABASE_URL, Database
 from config.mail_url import EMAIL_URL, Mail
 from config.setting_types import MASK, BaseUrl, Network, Setting, Wrong, plain, setting
 from config.sign_in_provider import SignInProvider, contradictions, without_issuer
+from config.uploads_url import UPLOADS_URL, Bucket, where_uploads_go
 from tenants.egress.policy import Origin, Policy
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -24,7 +27,7 @@ SHORTEST_KEY, FEWEST_CHARACTERS = 32, 10  # of SECRET_KEY outside of development
 
 
 @dataclass(frozen=True, repr=False)  # no error page shows the secrets
-class Environment(SignInProvider):
+class Environment(Collectors, SignInProvider):
     """The settings that an operator can give: the table."""
 
     secret_key: str = setting(
@@ -109,6 +112,13 @@ class Environment(SignInProvider):
         "",
         "the folder of uploaded files; web and workers on several machines share it",
         otherwise="`var/uploads`",
+    )
+    uploads_url: Bucket = setting(
+        UPLOADS_URL,
+        "",
+        "a bucket of an S3 server for uploaded files, which web and workers on several machines share "
+        "([several machines](deploying.md#several-machines))",
+        otherwise="none: uploads are in the folder `UPLOADS_DIR`",
     )
     dial_journal: str = setting(
         types.JOURNAL,
@@ -250,7 +260,12 @@ def _contradictions(found: Environment, var: Path) -> Iterator[str]:
         )
     if exposed or not found.debug:
         yield from _weak_key(found.secret_key, var / FILES["SECRET_KEY"])
-    yield from contradictions(found, Policy(found.allow_loopback_urls, found.allowed_outgoing_hosts))
+    policy = Policy(found.allow_loopback_urls, found.allowed_outgoing_hosts)
+    yield from contradictions(found, policy)
+    yield from collectors.contradictions(found, policy)
+    if found.uploads_url:
+        yield from where_uploads_go(found.uploads_url, found.uploads_dir, policy)
+    yield from extras.missing(lambda name: getattr(found, name.lower()))
     if found.email_url and not found.email_from:
         yield "EMAIL_FROM must be the sender's address, such as calls@example.org, when EMAIL_URL is set."
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Min, Value
 from django.utils import timezone
@@ -203,7 +204,9 @@ def skew(asked: datetime, theirs: datetime | None, answered: datetime) -> Findin
 
 def disk() -> Finding:
     """Look at the folders that Trunkline writes to."""
-    folders: dict[str, str | Path] = {"var/": settings.VAR_DIR, UPLOADS: settings.MEDIA_ROOT}
+    folders: dict[str, str | Path] = {"var/": settings.VAR_DIR}
+    if isinstance(default_storage, FileSystemStorage):
+        folders[UPLOADS] = settings.MEDIA_ROOT
     folders["temporary files"] = tempfile.gettempdir()
     if settings.DIAL_JOURNAL:
         folders["the dial journal"] = settings.DIAL_JOURNAL
@@ -234,9 +237,15 @@ def room(name: str, free: float, total: float) -> Finding:
 
 
 def storage() -> Finding:
-    """Write a small file where uploads go. Storage on other machines is not asked: a probe must be cheap."""
+    """Write a small file where uploads go.
+
+    A bucket that fails is no fault: it would take every web process out of service, and calls do not need it.
+    """
     if not isinstance(default_storage, FileSystemStorage):
-        return Finding()
+        bucket: Any = storages["default"]
+        why = bucket.wrong()
+        sentence = f"Uploads cannot be stored: {why}. Look at the server and the key of UPLOADS_URL."
+        return warning(sentence if why else "")
     folder = Path(default_storage.location)
     try:
         folder.mkdir(parents=True, exist_ok=True)

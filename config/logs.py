@@ -33,15 +33,25 @@ class Formatter(logging.Formatter):
             "logger": record.name,
             "event": masked(record.getMessage()),
         }
-        if request_id := current_request_id() or getattr(getattr(record, "request", None), "request_id", ""):
+        if request_id := _request_id(record):
             event["request_id"] = request_id if _OWN_ID.fullmatch(request_id) else masked(request_id)
-        event |= _keys(record)
+        event |= keys_of(record)
         if record.exc_info:
             event["exception"] = masked(self.formatException(record.exc_info))
         return str(self._render(None, record.levelname, event))
 
 
-def _keys(record: logging.LogRecord) -> dict[str, Any]:
+def own_request_id(record: logging.LogRecord) -> str:
+    """Return the ID of the record's request if it is one of ours, else ""."""
+    found = _request_id(record)
+    return found if _OWN_ID.fullmatch(found) else ""
+
+
+def _request_id(record: logging.LogRecord) -> str:
+    return current_request_id() or getattr(getattr(record, "request", None), "request_id", "")
+
+
+def keys_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return the keys of the rows that a message names, as "Call %s" does, and a campaign given as `extra`."""
     named = {
         word.lower().replace(" ", "_"): place for place, word in enumerate(_NAMES.findall(str(record.msg))) if word

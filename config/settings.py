@@ -33,6 +33,8 @@ METRICS_ALLOW = ENVIRONMENT.metrics_allow
 DIAL_JOURNAL = None if ENVIRONMENT.dial_journal == OFF else BASE_DIR / ENVIRONMENT.dial_journal
 DIAL_JOURNAL_DAYS = ENVIRONMENT.dial_journal_days
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+TRACES_TO = ENVIRONMENT.otel_exporter_otlp_endpoint
+TRACES_HEADERS = dict(ENVIRONMENT.otel_exporter_otlp_headers)
 SIGN_IN_PROVIDER = ENVIRONMENT.sign_in_provider
 ALLOWED_HOSTS = ENVIRONMENT.hosts
 
@@ -62,6 +64,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.client_address.TrustedProxyMiddleware",
     "tenants.middleware.RequestIdMiddleware",
+    *(["config.traces.TraceRequests"] if ENVIRONMENT.otel_exporter_otlp_endpoint else []),
     "tenants.audit_origin.AuditOriginMiddleware",
     "config.operations.CountAnswers",
     "config.time_limits.StatementLimits",
@@ -223,7 +226,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = Path(ENVIRONMENT.uploads_dir or VAR_DIR / "uploads")  # never served
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": ENVIRONMENT.uploads_url.storage or {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "config.static_files.Storage"
     },
@@ -303,5 +306,9 @@ LOGGING: dict[str, Any] = {
         "django-q": {"level": "WARNING"},
         "axes": {"level": "ERROR"},
         "waitress.queue": {"level": "ERROR"},  # it warns of every request that waits for a thread
+        "opentelemetry": {"level": "ERROR"},  # it warns of each time that the collector did not answer
     },
 }
+if ENVIRONMENT.sentry_dsn:
+    LOGGING["handlers"]["sentry"] = {"()": "config.error_reports.Handler", "dsn": ENVIRONMENT.sentry_dsn}
+    LOGGING["root"]["handlers"].append("sentry")

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.environment import TABLE, Environment, read, shown
+from config.extras import NEEDED, missing
 from config.management.commands.settings import markdown
 from config.setting_names import distance, misspelt
 from tenants.egress.policy import Origin
@@ -200,6 +201,39 @@ def test_a_web_process_that_answers_to_no_host_is_told() -> None:
     assert said.startswith("Neither ALLOWED_HOSTS nor PUBLIC_BASE_URL")
     assert environment(PUBLIC_BASE_URL="", ALLOWED_HOSTS="calls.example.org").warnings == []
     assert environment(PUBLIC_BASE_URL="", DEBUG="true").warnings == []
+
+
+def test_uploads_go_to_one_place_that_is_allowed() -> None:
+    bucket = "s3://key:secret@minio.example.lan:9000/files?tls=false"
+    found = environment(UPLOADS_URL=bucket, ALLOWED_OUTGOING_HOSTS="http://minio.example.lan:9000")
+    assert found.uploads_url.storage["OPTIONS"]["endpoint_url"] == "http://minio.example.lan:9000"
+    for more, said in (
+        ({"UPLOADS_DIR": "/mnt/uploads"}, "UPLOADS_URL and UPLOADS_DIR are both given"),
+        ({"UPLOADS_URL": bucket}, "UPLOADS_URL leads to a server without TLS"),
+        ({"UPLOADS_URL": "s3://127.0.0.1/files"}, "UPLOADS_URL leads to this machine"),
+    ):
+        with pytest.raises(ImproperlyConfigured, match=said):
+            environment(**{"UPLOADS_URL": "s3://s3.example.org/files"} | more)
+    assert environment().uploads_url.storage == {}
+
+
+def test_a_collector_on_this_machine_needs_no_leave_and_headers_need_a_collector() -> None:
+    found = environment(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318", OTEL_EXPORTER_OTLP_HEADERS="API-Key=a%20b")
+    assert found.otel_exporter_otlp_headers == (("api-key", "a b"),)
+    with pytest.raises(ImproperlyConfigured, match="needs OTEL_EXPORTER_OTLP_ENDPOINT"):
+        environment(OTEL_EXPORTER_OTLP_HEADERS="api-key=secret")
+
+
+def test_a_setting_whose_packages_are_missing_is_refused_in_one_sentence() -> None:
+    values = dict.fromkeys(NEEDED, "given")
+    assert list(missing(values.__contains__, lambda module: True)) == []
+    assert list(missing([].__contains__, lambda module: False)) == []
+    said = list(missing(values.__contains__, lambda module: module == "boto3"))
+    assert len(said) == len(NEEDED)
+    for name, sentence in zip(NEEDED, said, strict=True):
+        assert ONE_SENTENCE.fullmatch(sentence) and sentence.startswith(f"{name} needs packages"), sentence
+    pinned = (ROOT / "requirements.txt").read_text("utf-8")
+    assert not re.search("^(boto3|django-storages|sentry-sdk|opentelemetry-sdk)==", pinned, re.M), "the base is small"
 
 
 # Names.

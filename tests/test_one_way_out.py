@@ -1,6 +1,8 @@
 """Only `tenants/egress/` opens connections: no other module of the product has the means to.
 
 The sandbox stands for the providers, on the other side of the wire, and is left out. So is e-mail, which Django sends.
+Named exceptions are the bucket of uploads and those who collect errors and traces: each has a library of its own, which
+sends to the one server that the operator has named.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ MAY_BE_USED: dict[str, set[str]] = {
             *("requests", "urllib3", "httpcore", "aiohappyeyeballs", "http.client", "urllib.request", "anyio", "trio"),
             *("asyncore", "ftplib", "imaplib", "poplib", "smtplib", "telnetlib", "nntplib", "xmlrpc", "websockets"),
             *("websocket", "pycurl", "niquests", "aiosmtplib", "paramiko", "socketserver", "_socket", "curl_cffi"),
+            *("boto3", "botocore", "s3transfer", "storages", "sentry_sdk", "opentelemetry.exporter"),
         )
     },
 }
@@ -39,6 +42,16 @@ OPENERS = {"open_connection", "create_connection", "open_unix_connection", "sock
 # What opens no connection to another machine, by module.
 BESIDES = {
     "config/demo/environment.py": {"socket.socket"},  # looks for a free port of this machine
+    "config/bucket.py": {  # of the server in UPLOADS_URL alone
+        *("boto3.s3.transfer.TransferConfig", "botocore.config.Config", "storages.backends.s3.S3Storage"),
+        *(f"botocore.exceptions.{name}" for name in ("BotoCoreError", "ClientError", "HTTPClientError")),
+    },
+    "config/error_reports.py": {"sentry_sdk", "sentry_sdk.Client"},  # to SENTRY_DSN alone
+    "config/traces.py": {
+        "requests",
+        "requests.Session",
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter.OTLPSpanExporter",
+    },
     "tenants/failpoints.py": {"socket.socket", "socket.SHUT_RDWR"},  # closes the connections to the database in tests
 }
 

@@ -12,7 +12,7 @@ PINNED = re.compile(
 
 
 def test_every_package_has_one_version_and_the_hashes_of_its_files() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text("utf-8")
         assert PINNED.sub("", text) == "", name  # neither a loose version nor an option
         assert len(PINNED.findall(text)) > 20

@@ -32,7 +32,7 @@ from providers.adapters import http
 from providers.adapters.base import Provider, Reading
 from providers.adapters.errors import NotSent, ProviderError
 from providers.models import Credentials, ProviderAccount
-from tenants import alerts, failpoints
+from tenants import alerts, failpoints, telemetry
 from tenants.db.among import Among
 from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.db.loaded import relate
@@ -117,7 +117,7 @@ def _journalled(claims: list[Claim]) -> list[Claim]:
 
 def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
     """Do one round: one transaction, in which nothing is sent. Return also how many calls it put off or ended."""
-    told = journalled.told()
+    told, began = journalled.told(), time.time_ns()
     with transaction.atomic(durable=True):
         account = _lock_account(account_id)
         # One moment on both clocks: `wait_for_silence` counts from `dialed_at`, `send` from `committed`.
@@ -145,6 +145,8 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         raise OperationalError("The connection was closed before the claim was committed.")
     if committed:
         failpoints.reach("placing.claimed")
+    for call in committed:
+        telemetry.ended("call.claim", call.uuid, began, call=call.pk, attempt=call.placing_attempts)
     moved = len(asked.deferred) + asked.ended
     return [Claim(call, adapter, call.placing_attempts, started) for call in committed], moved
 
@@ -197,6 +199,14 @@ def _holders(batch: Sequence[Call]) -> set[int]:
 
 async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
     """Send the one request of a claim. Return a ProviderError instead of raising it, because it is an answer."""
+    call = claim.call
+    with telemetry.span("call.place", call.uuid, call=call.pk, attempt=claim.fence) as noted:
+        answer = await _send(client, claim)
+        noted["answer"] = type(answer).__name__
+    return answer
+
+
+async def _send(client: http.Client, claim: Claim) -> Reading | ProviderError:
     began = time.monotonic()
     try:
         request = claim.adapter.place(claim.call.as_order())
@@ -214,12 +224,15 @@ async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
 
 def record_all(answers: Sequence[Answer]) -> list[Answer]:
     """Store the answers to several placing requests. Return those that could not be stored: try them again."""
+    began = time.time_ns()
     journalled.add_answers((claim.call, claim.fence, answer) for claim, answer in answers)
     failed = placement_results.record_all([_placement(*answer) for answer in answers], timezone.now())
     kept = {(placement.call_id, placement.fence) for placement in failed}
     left = [each for each in answers if (each[0].call.pk, each[0].fence) in kept]
-    for _ in range(len(answers) - len(left)):
-        failpoints.reach("placing.recorded")
+    for claim, _ in answers:
+        if (claim.call.pk, claim.fence) not in kept:
+            telemetry.ended("call.record", claim.call.uuid, began, call=claim.call.pk, attempt=claim.fence)
+            failpoints.reach("placing.recorded")
     return left
 
 

@@ -21,6 +21,7 @@ from typing import NoReturn
 from django.db import connections
 
 from calls.engine.lifeline import Lifeline
+from tenants import telemetry
 
 logger = logging.getLogger(__name__)
 SETTLED = 30.0  # seconds after which a child that ended is started again at once
@@ -80,6 +81,7 @@ class Child:
             with contextlib.suppress(Exception):
                 logging.shutdown()
                 sys.stdout.flush()
+                telemetry.flush()
             os._exit(code)  # a thread that hangs in a broken connection does not keep the process
 
     @property

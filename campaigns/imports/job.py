@@ -10,13 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -26,6 +24,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns import launching
+from campaigns.imports import growing_files
 from campaigns.imports.batches import Batch, Batches
 from campaigns.imports.columns import ColumnMapping, UnreadableFile
 from campaigns.imports.file_format import format_of
@@ -214,7 +213,7 @@ class _Step:
             if _held(row).update(**after) != 1:
                 raise _Interrupted
             if text:  # no other worker can write here: this transaction has the import's row locked
-                _write_at(name, row.rejected_bytes, text)
+                growing_files.write_at(name, row.rejected_bytes, text)
             failpoints.reach("importing.writing")
         failpoints.reach("importing.written")
         for column, value in after.items():
@@ -249,14 +248,3 @@ def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:
     if len(cells) > width:
         fitted[-1] = delimiter.join(cells[width - 1 :])
     return fitted
-
-
-def _write_at(name: str, offset: int, data: bytes) -> None:
-    path = Path(default_storage.path(name))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-        file.truncate(offset)
-        file.seek(offset)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

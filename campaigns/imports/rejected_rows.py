@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.http import FileResponse
 
+from campaigns.imports import growing_files
 from campaigns.models import ContactImport
 from tenants import audit_log
 
 
 def download(imp: ContactImport, actor: str, filename: str) -> FileResponse:
     """Return the file, which is there. Writes an entry to the audit log."""
-    file = imp.rejected_file.open("rb")
+    file = growing_files.opened(imp.rejected_file.name or "", imp.rejected_bytes)
     audit_log.record(
         imp.organization_id,
         actor=actor,

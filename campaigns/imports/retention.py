@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.core.files.storage import default_storage
 from django.db.models import Q
 
+from campaigns.imports import growing_files
 from campaigns.models import ContactImport, ImportOverwrite
 
 UPLOAD_KEPT = timedelta(days=7)
@@ -38,7 +39,7 @@ def _forget(column: str, before: datetime, limit: int) -> int:
     rows = ContactImport.objects.filter(finished_at__lt=before).exclude(**{column: ""}).order_by("finished_at")
     found = list(rows.values_list("pk", column)[:limit])
     for pk, name in found:
-        default_storage.delete(name)
+        growing_files.delete(name)
         ContactImport.objects.filter(pk=pk, **{column: name}).update(**{column: ""})
     return len(found)
 
@@ -60,9 +61,10 @@ def forget_previews(now: datetime, limit: int = AT_ONCE) -> int:
 def _forget_strays(before: datetime, limit: int) -> int:
     """Delete files without an import: the import was deleted, or the process died during the upload."""
     names = _older(UPLOAD_FOLDER, before)
-    known = ContactImport.objects.filter(Q(file__in=names) | Q(rejected_file__in=names))
+    whole = {growing_files.whole_name(name) for name in names}
+    known = ContactImport.objects.filter(Q(file__in=whole) | Q(rejected_file__in=whole))
     in_use = {name for pair in known.values_list("file", "rejected_file") for name in pair} if names else set()
-    return _delete([name for name in names if name not in in_use][:limit])
+    return _delete([name for name in names if growing_files.whole_name(name) not in in_use][:limit])
 
 
 def _older(folder: str, before: datetime) -> list[str]:

@@ -199,7 +199,8 @@ def _unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
 
 def _noted(response: AnyResponse, request: Any, error: BaseException) -> AnyResponse:
     """Write one line about an outage, in place of Django's, which has a traceback."""
-    logger.warning("503 for %s %s: the database failed (%s)", request.method, request.path, words_of(error))
+    what = "the bucket of uploads" if isinstance(error, OSError) else "the database"
+    logger.warning("503 for %s %s: %s failed (%s)", request.method, request.path, what, words_of(error))
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django asks for this before it writes its own line
     return response
 

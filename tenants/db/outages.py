@@ -1,4 +1,4 @@
-"""Recognise that the database is away, full or too slow: a fault of the moment, and not one of the request.
+"""Recognise that the database or a disk is away, full or too slow: a fault of the moment, and not one of the request.
 
 The driver's error decides, by its class and code. Of its words only the phrases of `_REASONS` are repeated: the others
 may quote rows, addresses and names.
@@ -24,6 +24,11 @@ class Outage(Enum):
     READ_ONLY = (
         "The disk or database is read-only",
         "The database cannot store anything at present. Try again later.",
+        30,
+    )
+    FILES = (
+        "The bucket of uploads does not answer or refuses",
+        "The uploaded files cannot be reached at present. Try again later.",
         30,
     )
     FULL = "The disk is full", "The database cannot store anything at present. Try again later.", 30
@@ -81,7 +86,7 @@ def outage_in(error: BaseException | None) -> Outage | None:
     for each in _causes(error):
         found = outage_of(each)
         if isinstance(each, OSError) and not isinstance(each, ConnectionError):
-            found = _OF_ERRNO.get(each.errno or 0)
+            found = found or _OF_ERRNO.get(each.errno or 0)
         if found and found.log:
             return found
     return None
@@ -97,7 +102,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def outage_of(error: BaseException | None) -> Outage | None:
-    """Return the outage that an error of Django's database layer tells of, None for any other error."""
+    """Return the outage that an error of Django's database layer, or of a bucket, tells of. None for other errors."""
+    if isinstance(error, OSError) and error.errno == errno.EHOSTDOWN:
+        return Outage.FILES
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     cause = error.__cause__

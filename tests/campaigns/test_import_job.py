@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from campaigns.imports import job, persons
+from campaigns.imports import growing_files, job, persons
 from campaigns.imports import upload as uploads
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import cancel, due, run_step
@@ -112,11 +112,11 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
     Contact.objects.all().delete()
 
     imp = take(contact_list, many(600))
-    upsert, write_at = Upsert.write, job._write_at
+    upsert, write_at = Upsert.write, growing_files.write_at
     deaths = 0
     for dying in (1, 3, 2, 5, 1, 1):
         if point == "after the rejected file":
-            monkeypatch.setattr(job, "_write_at", dies(write_at, dying, before=False))
+            monkeypatch.setattr(growing_files, "write_at", dies(write_at, dying, before=False))
         else:
             monkeypatch.setattr(Upsert, "write", dies(upsert, dying, before=point.startswith("before")))
         try:
@@ -126,7 +126,7 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
             assert not run_step(imp.pk, PATIENCE)  # the lease is still valid: no other worker may continue
             ContactImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     monkeypatch.setattr(Upsert, "write", upsert)
-    monkeypatch.setattr(job, "_write_at", write_at)
+    monkeypatch.setattr(growing_files, "write_at", write_at)
     assert deaths >= 4
     imp = run(imp)
     assert counts(imp) == wanted

@@ -10,7 +10,7 @@ from calls.engine.lifeline import Lifeline
 from calls.engine.supervisor import Watcher
 from calls.journal.standing import OFF, Refused, admit
 from campaigns.models import number_hash
-from tenants import key_canary
+from tenants import key_canary, telemetry
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.db.waiting import wait_until_fine
 from tenants.findings import Severity
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        telemetry.note_that_this_process_forks()
         if not options["skip_checks"]:
             self._check_apart()
         self._wait_until(connection.ensure_connection)

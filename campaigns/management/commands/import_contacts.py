@@ -10,11 +10,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from campaigns.imports import dry_run, job, upload
+from campaigns.imports import dry_run, growing_files, job, upload
 from campaigns.imports import report as import_report
 from campaigns.imports.columns import OTHER_COLUMNS, VARIABLES, UnreadableFile
 from campaigns.models import ContactImport, ContactList
@@ -94,7 +93,7 @@ class Command(RecordedCommand):
         for sentence in import_report.of_import(imp):
             self.stdout.write(sentence)
         if imp.rejected_file:
-            self.stdout.write(f"Rejected rows: {default_storage.path(imp.rejected_file.name or '')}")
+            self.stdout.write(f"Rejected rows: {growing_files.place(imp.rejected_file.name or '')}")
 
 
 def _organization(given: str) -> Organization:
