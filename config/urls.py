@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
+from calls.admin.shared import undo_page
 from config import operations, search, system_page
 from config.openapi.pages import DocsView, SchemaView
 from tenants.api.errors import page_not_found
@@ -31,6 +32,7 @@ urlpatterns = [
     path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
     path("admin/organization/", admin.site.admin_view(places.view), name="choose-organization"),
     path("admin/saved-views/", admin.site.admin_view(saved_views.view), name="saved-views"),
+    path("admin/undo/<uuid:token>/", admin.site.admin_view(undo_page.view), name="undo"),
     path("admin/system/", admin.site.admin_view(system_page.view), name="system"),
     path("admin/", include("tenants.backoffice.sign_in.urls")),
     path("admin/", admin.site.urls),

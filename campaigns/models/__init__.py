@@ -6,6 +6,7 @@ from campaigns.models.contact_import import ContactImport, ImportOverwrite
 from campaigns.models.counts import MemberCount, RecipientCount
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.number_hash import InstallationKey
+from campaigns.models.undo import UndoableAction, UndoableChange
 
 __all__ = [
     "CallingWindow",
@@ -26,4 +27,6 @@ __all__ = [
     "Recipient",
     "RecipientCount",
     "RetryRule",
+    "UndoableAction",
+    "UndoableChange",
 ]
