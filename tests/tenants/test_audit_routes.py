@@ -255,6 +255,7 @@ OPEN_PAGES: dict[str, str] = {
         ("healthz", "home", "api-not-found", "index", "jsi18n", "app_list", "password_change_done", "search"), Not(LOOK)
     ),
     **dict.fromkeys(("autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs", "system"), Not(LOOK)),
+    **dict.fromkeys(("manual", "manual-page"), Not(LOOK)),
     **dict.fromkeys(("login", "password_change"), Not("a page of ours stands before it")),
     "logout": Not("it ends the session, and reveals nothing"),
     "sign-in": "user.signed_in",
