@@ -107,6 +107,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "tenants.backoffice.places.context",
+                "config.manual.help.context",
             ],
         },
     }

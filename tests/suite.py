@@ -45,6 +45,7 @@ ON_SQLITE = {
     "tests/test_upgrade.py": "SQLite makes an altered table anew, which its triggers hinder",
     "tests/tenants/test_schema.py": "the columns of every table",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
+    "tests/calls/test_undo.py": "the database's clock and its spans of time",
     "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
     "tests/calls/test_batches.py": "answers in batches: statements for many rows, one writer",

@@ -10,6 +10,7 @@ from django.db import transaction
 from calls.actions.quiescing import silence_numbers
 from campaigns.do_not_call import entries
 from campaigns.do_not_call.bulk import BATCH
+from campaigns.undoable import Undoable
 from tenants import audit_log
 from tenants.models import Organization
 
@@ -23,7 +24,9 @@ class Barred:
     under_way: int
 
 
-def bar(organization: Organization, phones: Sequence[str], *, reason: str, actor: str) -> Barred:
+def bar(
+    organization: Organization, phones: Sequence[str], *, reason: str, actor: str, undoable: Undoable | None = None
+) -> Barred:
     """List E.164 numbers without an end, some hundred in a transaction. Return when no call to them can be placed.
 
     An entry that is there stays, without an end and with this reason. The contacts that have the numbers are locked, as
@@ -33,7 +36,8 @@ def bar(organization: Organization, phones: Sequence[str], *, reason: str, actor
     for start in range(0, len(distinct), BATCH):
         some = distinct[start : start + BATCH]
         with transaction.atomic():
-            added = entries.add_many(organization, some, reason=reason, source=actor[:64], actor=actor)
+            source = actor[:64]
+            added = entries.add_many(organization, some, reason=reason, source=source, actor=actor, undoable=undoable)
             audit_log.record(
                 organization,
                 actor=actor,

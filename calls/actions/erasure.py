@@ -38,7 +38,7 @@ from calls.models import (
 from calls.outcomes import staff_decisions, unknown_words
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
-from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
+from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient, UndoableChange
 from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash, number_hashes
 from tenants import audit_log
@@ -136,6 +136,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     _forget_numbers(held)
     _forget_texts(held)
     ImportOverwrite.objects.filter(contact=held).delete()
+    UndoableChange.objects.filter(contact=held).delete()
     if may_delete(held):
         held.delete()
         return

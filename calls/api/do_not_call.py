@@ -81,7 +81,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         before = entries.audited_fields(entry)
         serializer.save()
         audit_log.record_many(entries.change_records(entry, before, self.reach.actor))
-        entries.note_listed(entry)
+        entries.note_changed(entry)
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from django_q.models import OrmQ, Task
 
 from calls.models import Heartbeat
+from campaigns import undoable
+from campaigns.models import UndoableAction
 from tenants.models import RequestBudget
 from tenants.sign_in.sessions import expired
 
@@ -45,6 +47,7 @@ def due(now: datetime) -> list[QuerySet]:  # type: ignore[type-arg]
         AccessLog.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT),
         AccessFailureLog.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT),
         Task.objects.filter(stopped__lt=now - TASKS_KEPT),
+        UndoableAction.objects.filter(done_at__lt=now - undoable.KEPT),
         RequestBudget.objects.filter(spent_until__lt=(now - BUDGETS_KEPT).timestamp()),
     ]
 

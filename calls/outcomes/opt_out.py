@@ -10,6 +10,7 @@ from calls.outcomes.transitions import LockedCall
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
+from campaigns.undoable import supersede
 from providers.adapters.base import Reading
 from providers.models import ProviderAccount
 from tenants import alerts, audit_log
@@ -76,7 +77,9 @@ def _hold_instead(call: Call, why: str, source: str) -> None:
     if call.events.filter(type=HELD).exists():
         return
     reason = f"Do not call: opted out in call {call.uuid}. Add the number to the do-not-call list, then end the hold."
-    for contact in lock_keys({call.contact_id, *holder_keys(call.organization_id, {call.to_number})}):
+    contacts = lock_keys({call.contact_id, *holder_keys(call.organization_id, {call.to_number})})
+    supersede(about="contact", keys=[contact.pk for contact in contacts], contact_list=None)
+    for contact in contacts:
         contact.on_hold, contact.hold_until, contact.hold_reason = True, None, reason
         contact.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
         audit_log.record(

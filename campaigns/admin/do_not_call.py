@@ -16,7 +16,8 @@ from campaigns.admin.numbers import both_formats
 from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
-from tenants.backoffice.buttons import NotDone, ReasonForm, Step
+from campaigns.undoable import Kind, Undoable
+from tenants.backoffice.buttons import Done, NotDone, ReasonForm, Step, say
 from tenants.backoffice.forms import ScopedForm, text_field
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
@@ -133,25 +134,28 @@ class DoNotCallAdmin(DoNotCallImportPages):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data
         organization = Organization.objects.get(pk=form.organization_id or 0)
+        undoable = Undoable(Kind.BAR, request.user.pk or 0)
         entry, created = entries.add(
             organization,
             values["phone"],
             reason=values["reason"],
             source=reach_of(request).actor[:64],
             expires_at=values["expires_at"],
+            undoable=undoable,
         )
         obj.__dict__.update(entry.__dict__)
-        request._known = not created  # type: ignore[attr-defined]
+        request._undo = undoable.token  # type: ignore[attr-defined]
         if created:
             self.audit(request, entry, "added", {"reason": values["reason"]})
         self.after_listing(request, organization.pk, [entry.phone])
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        if not getattr(request, "_known", False):
-            added: HttpResponse = super().response_add(request, obj, post_url_continue)
-            return added
-        known = f"{national(obj.phone)} is on the list already. Its source is {obj.source}."
-        messages.info(request, f"{known} The reason is now the one you gave.")
+        if token := getattr(request, "_undo", ""):
+            until = f" until {local_time(obj.expires_at)}" if obj.expires_at else ""
+            say(request, Done(f"{national(obj.phone)} is on the do-not-call list{until}.", token))
+        else:
+            known = f"{national(obj.phone)} is on the list already. Its source is {obj.source}."
+            messages.info(request, f"{known} The reason is now the one you gave.")
         return redirect("admin:campaigns_donotcall_changelist")
 
 

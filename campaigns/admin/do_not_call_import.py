@@ -26,6 +26,7 @@ from campaigns.imports import retention
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.imports.rows import RejectedRow
+from campaigns.undoable import Kind, Undoable
 from tenants import audit_log, spreadsheets
 from tenants.backoffice.forms import choice_field, long_text_field, text_field
 from tenants.backoffice.roles import reach_of
@@ -145,6 +146,7 @@ class DoNotCallImportPages(NumberedAdmin):
 
     def _list(self, request: HttpRequest, form: NumbersForm, numbers: Numbers) -> HttpResponse:
         values, actor = form.cleaned_data, reach_of(request).actor
+        undoable = Undoable(Kind.BAR, request.user.pk or 0)
         outcome = bulk.list_numbers(
             form.home,
             numbers,
@@ -153,10 +155,12 @@ class DoNotCallImportPages(NumberedAdmin):
             reason=values["reason"],
             source=values["source"].strip() or actor[:64],
             expires_at=form.expires_at(numbers.phones),
+            undoable=undoable,
         )
         self.after_listing(request, form.home.pk, list(numbers.phones)[: outcome.listed])
         context: dict[str, Any] = {
             "outcome": outcome,
+            "undo": undoable.token if outcome.created else "",
             "numbers": numbers,
             "created": f"{outcome.created:,}",
             "known": f"{outcome.known:,}",

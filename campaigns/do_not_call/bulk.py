@@ -13,6 +13,7 @@ from campaigns.do_not_call import entries
 from campaigns.do_not_call.file import Numbers
 from campaigns.rules.number_zones import number_zones
 from campaigns.rules.windows import zone_named
+from campaigns.undoable import Undoable
 from tenants import audit_log
 from tenants.clock_changes import start_of_day
 from tenants.models import Organization
@@ -44,6 +45,7 @@ def list_numbers(
     reason: str,
     source: str,
     expires_at: datetime | None,
+    undoable: Undoable | None = None,
 ) -> Outcome:
     """Add every number to the list.
 
@@ -55,7 +57,13 @@ def list_numbers(
     for phones in _batches(list(numbers.phones)):
         try:
             created = entries.add_many(
-                organization, phones, reason=reason, source=source, expires_at=expires_at, actor=actor
+                organization,
+                phones,
+                reason=reason,
+                source=source,
+                expires_at=expires_at,
+                actor=actor,
+                undoable=undoable,
             )
         except Error:
             logger.exception("An import into the do-not-call list of organization %s stopped.", organization.pk)

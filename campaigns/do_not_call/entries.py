@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import lock_everyone
-from campaigns.models import DoNotCall
+from campaigns.contact_locks import lock_everyone, lock_holders, lock_numbers
+from campaigns.models import DoNotCall, UndoableChange
 from campaigns.models.number_hash import number_hash, number_hashes
 from campaigns.phones import old_forms
+from campaigns.undoable import Undoable, moment, supersede
 from providers.validators import check_e164
 from tenants import audit_log
 from tenants.journal.notes import note
@@ -30,6 +31,7 @@ def add(
     source: str,
     expires_at: datetime | None = None,
     actor: str = "",
+    undoable: Undoable | None = None,
 ) -> tuple[DoNotCall, bool]:
     """Add an E.164 number. Return the entry, and whether it is new. Raises ValidationError if the number is not E.164.
 
@@ -38,13 +40,16 @@ def add(
     all of these are.
 
     An existing entry stays: its last day can only be extended, and a new reason replaces the old one. The audit log
-    keeps the previous reason and last day, changed by `actor` or else by `source`.
+    keeps the previous reason and last day, changed by `actor` or else by `source`. `undoable` keeps a new entry.
     """
     check_e164(phone)
     lock_everyone(organization, [phone])
     hashed = number_hash(phone)
     given = DoNotCall(organization=organization, phone=phone, phone_hash=hashed, source=source, expires_at=expires_at)
-    return _add(given, reason, actor or source)
+    entry, created = _add(given, reason, actor or source)
+    if created and undoable:
+        undoable.keep(_undoable_changes([entry]))
+    return entry, created
 
 
 @transaction.atomic
@@ -65,8 +70,15 @@ def _add(given: DoNotCall, reason: str, actor: str) -> tuple[DoNotCall, bool]:
     if not created:
         audit_log.record_many(_prolong(entry, given.phone, reason, given.expires_at, actor))
         entry.save()
+        supersede(about="entry", keys=[entry.pk])
     note_listed(entry)
     return entry, created
+
+
+def note_changed(entry: DoNotCall) -> None:
+    """Note in the dial journal that an entry was changed. An addition of a minute ago cannot be undone any more."""
+    supersede(about="entry", keys=[entry.pk])
+    note_listed(entry)
 
 
 def note_listed(entry: DoNotCall) -> None:
@@ -139,11 +151,14 @@ def add_many(
     source: str,
     expires_at: datetime | None = None,
     actor: str = "",
+    undoable: Undoable | None = None,
 ) -> int:
     """Add some hundred E.164 numbers in one transaction, as `add` does. Return how many entries are new."""
     distinct = set(phones)
     lock_everyone(organization, distinct)
-    return add_locked(organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor)
+    return add_locked(
+        organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor, undoable=undoable
+    )
 
 
 def add_locked(
@@ -154,6 +169,7 @@ def add_locked(
     source: str,
     expires_at: datetime | None = None,
     actor: str = "",
+    undoable: Undoable | None = None,
 ) -> int:
     """Write the entries of E.164 numbers in the present transaction, as `add` does. Return how many are new.
 
@@ -165,6 +181,8 @@ def add_locked(
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
     audit_log.record_many(chain.from_iterable(changes))
     DoNotCall.objects.bulk_update(known, ["phone", "reason", "expires_at"])
+    if known:
+        supersede(about="entry", keys=[entry.pk for entry in known])
     known_hashes = {entry.phone_hash for entry in known}
     fresh = [
         DoNotCall(
@@ -179,7 +197,21 @@ def add_locked(
         if hashed not in known_hashes
     ]
     _note_all(organization, [*known, *fresh])
-    return len(DoNotCall.objects.bulk_create(fresh))
+    DoNotCall.objects.bulk_create(fresh)
+    if undoable:
+        undoable.keep(_undoable_changes(fresh))
+    return len(fresh)
+
+
+def _undoable_changes(fresh: Iterable[DoNotCall]) -> list[UndoableChange]:
+    return [
+        UndoableChange(organization_id=entry.organization_id, entry=entry, after=_undoable_fields(entry))
+        for entry in fresh
+    ]
+
+
+def _undoable_fields(entry: DoNotCall) -> dict[str, str | None]:
+    return {"reason": entry.reason, "source": entry.source, "expires_at": moment(entry.expires_at)}
 
 
 def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[str]:
@@ -207,18 +239,47 @@ def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[st
 @transaction.atomic
 def remove(entry: DoNotCall, actor: str, reason: str) -> None:
     """Take a number off the list. The audit log keeps the actor and the reason, but not the number."""
-    audit_log.record(
-        entry.organization,
-        actor=actor,
-        action="do_not_call.removed",
-        subject=f"do-not-call entry {entry.uuid}",
-        detail={
-            "reason": reason,
-            "phone_hash": entry.phone_hash,
-            "listed_because": entry.reason,
-            "source": entry.source,
-            "listed_at": entry.created_at.isoformat(),
-        },
+    _remove(entry.organization, [entry], actor, reason)
+
+
+def undo_addition(keys: Collection[int], actor: str) -> int:
+    """Take off the list what an addition put there, inside a transaction. Return how many entries.
+
+    `keys`: changes of one organization. An entry that anybody changed or added again since stays, also when it is the
+    same as before. The numbers are locked first, as for an addition, so that none comes between.
+    """
+    changes = UndoableChange.objects.filter(pk__in=keys)
+    found = list(DoNotCall.objects.filter(pk__in=changes.values("entry")).select_related("organization"))
+    if not found:
+        return 0
+    phones = [entry.phone for entry in found if entry.phone]
+    lock_numbers(found[0].organization_id, phones)
+    lock_holders(found[0].organization_id, phones)
+    locked = DoNotCall.objects.select_for_update().in_bulk([entry.pk for entry in found])
+    left = {change.entry_id: change.after for change in changes}  # read again under the locks
+    undone = [entry for key, entry in sorted(locked.items()) if left.get(key) == _undoable_fields(entry)]
+    _remove(found[0].organization, undone, actor, "The addition was undone.")
+    return len(undone)
+
+
+def _remove(organization: Organization, removed: Sequence[DoNotCall], actor: str, reason: str) -> None:
+    if not removed:
+        return
+    audit_log.record_many(
+        audit_log.entry(
+            organization,
+            actor=actor,
+            action="do_not_call.removed",
+            subject=f"do-not-call entry {entry.uuid}",
+            detail={
+                "reason": reason,
+                "phone_hash": entry.phone_hash,
+                "listed_because": entry.reason,
+                "source": entry.source,
+                "listed_at": entry.created_at.isoformat(),
+            },
+        )
+        for entry in removed
     )
-    note(entry.organization, "unlisted", numbers=[entry.phone_hash])
-    entry.delete()
+    note(organization, "unlisted", numbers=[entry.phone_hash for entry in removed])
+    DoNotCall.objects.filter(pk__in=[entry.pk for entry in removed]).delete()

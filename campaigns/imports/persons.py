@@ -20,6 +20,7 @@ from campaigns.imports.merging import FIELDS, Change, Held, Person, fields_of, j
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ContactNumber, ImportOverwrite
 from campaigns.rules.whereabouts import zone_fault
+from campaigns.undoable import supersede
 from tenants.db.among import Among
 from tenants.db.bulk_values import insert_values, update_values
 from tenants.db.copying import can_copy, copy_new
@@ -148,6 +149,7 @@ def join_list(imp: ContactImport, new: Collection[int], old: Collection[int]) ->
         new = ()
     there: set[int] = set()
     if old:
+        supersede(about="contact", keys=old, contact_list=imp.contact_list_id)
         members = ContactListMember.objects.filter(Among("contact", old), contact_list=imp.contact_list_id)
         there.update(members.values_list("contact_id", flat=True))
     insert_values(

@@ -7,6 +7,7 @@ from campaigns.models.counts import MemberCount, RecipientCount
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.name_key_renewal import NameKeyRenewal
 from campaigns.models.number_hash import InstallationKey
+from campaigns.models.undo import UndoableAction, UndoableChange
 
 __all__ = [
     "CallingWindow",
@@ -28,4 +29,6 @@ __all__ = [
     "Recipient",
     "RecipientCount",
     "RetryRule",
+    "UndoableAction",
+    "UndoableChange",
 ]

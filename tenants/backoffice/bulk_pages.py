@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
-from tenants.backoffice.buttons import NotDone
+from tenants.backoffice.buttons import Done, NotDone, say
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
 from tenants.policy import Action
@@ -36,14 +36,14 @@ class BulkStep:
     """An action on rows of a list. Of an organization's rows it is offered to whoever may do it there.
 
     `form(request, rows)` returns the class of a form that is filled in before. `perform(request, rows, values)` returns
-    a sentence for the user. It raises NotDone.
+    what was done. It raises NotDone.
     """
 
     name: str
     label: str
     action: Action
     effect: Callable[[Sequence[Any]], Sequence[str]]
-    perform: Callable[[HttpRequest, Sequence[Any], Mapping[str, Any]], str]
+    perform: Callable[[HttpRequest, Sequence[Any], Mapping[str, Any]], str | Done]
     form: Callable[[HttpRequest, Sequence[Any]], type[forms.Form]]
     button: str
     tone: str = "primary"
@@ -136,7 +136,7 @@ class BulkPages(ScopedRows):
 
     def _done(self, request: HttpRequest, step: BulkStep, rows: Sequence[Any], form: forms.Form) -> bool:
         try:
-            messages.success(request, step.perform(request, rows, form.cleaned_data))
+            say(request, step.perform(request, rows, form.cleaned_data))
         except NotDone as error:
             form.add_error(None, str(error))
             return False

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.forms import LinesField
 from tenants.policy import Action
+
+UNDO = "undo:"  # of a message's tags; the token follows
 
 
 class NotDone(Exception):
@@ -18,17 +21,32 @@ class NotDone(Exception):
 
 
 @dataclass(frozen=True)
+class Done:
+    """What was done, in a sentence for the user. `undo`: the token of the button *Undo* beside it, or ""."""
+
+    sentence: str
+    undo: str = ""
+
+
+def say(request: HttpRequest, done: str | Done) -> None:
+    """Show what was done on the next page. `templates/trunkline/done.html` makes the button."""
+    if isinstance(done, str):
+        done = Done(done)
+    messages.success(request, done.sentence, extra_tags=f"{UNDO}{done.undo}" if done.undo else "")
+
+
+@dataclass(frozen=True)
 class Step:
     """An action on an object, confirmed on a page that states its effect.
 
-    `perform(request, obj, values)` returns a sentence for the user or a response of its own. It raises NotDone.
+    `perform(request, obj, values)` returns what was done, or a response of its own. It raises NotDone.
     """
 
     name: str  # part of the URL
     label: str
     action: Action
     effect: Callable[[Any], Sequence[str]]
-    perform: Callable[[HttpRequest, Any, Mapping[str, Any]], str | HttpResponse]
+    perform: Callable[[HttpRequest, Any, Mapping[str, Any]], str | Done | HttpResponse]
     offered: Callable[[Any], bool] = lambda _: True
     form: type[forms.Form] | None = None
     tone: str = "default"  # default, primary, danger

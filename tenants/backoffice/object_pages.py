@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.buttons import NotDone, Step, say
 from tenants.backoffice.once import took_effect
 from tenants.backoffice.scoped_rows import ScopedRows
 
@@ -141,7 +141,7 @@ class ObjectPages(ScopedRows):
             if isinstance(answer, HttpResponse):
                 took_effect(request)
                 return answer
-            messages.success(request, answer)
+            say(request, answer)
         return redirect(self.url("change", obj.pk))
 
 

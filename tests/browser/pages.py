@@ -16,6 +16,7 @@ from tenants.policy import Grant, Level
 OF_NO_MODEL = {
     "dashboard": "admin:index",
     "launch": "admin:calls_call_launch",
+    "documentation": "manual",
     "legal hours": "admin:calls_call_legal_hours",
     "two-step sign-in": "two-step",
     "own sessions": "my-sessions",

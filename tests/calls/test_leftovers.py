@@ -72,6 +72,8 @@ FATES = {
     "campaigns.Recipient": RECORD,
     "campaigns.RecipientCount": "folded: tenants.db.counters.fold",
     "campaigns.RetryRule": BOUND,
+    "campaigns.UndoableAction": LEFT,
+    "campaigns.UndoableChange": "deleted with its action",
     "contenttypes.ContentType": BOUND,
     "django_q.Failure": "rows of django_q.Task",
     "django_q.OrmQ": LEFT,  # with its task, or with its worker's heartbeats

@@ -312,4 +312,4 @@ def test_a_large_file_takes_few_queries(organization: Organization) -> None:
     file = "Tel\n" + "".join(f"06 12 {n // 100:04} {n % 100:02}\n" for n in range(5_000))
     with CaptureQueriesContext(connection) as queries:
         assert "5,000 numbers added to the list." in uploaded(client, file=file.encode())
-    assert len(queries) < 15 + 10 * 26
+    assert len(queries) < 15 + 10 * 31

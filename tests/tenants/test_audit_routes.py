@@ -255,6 +255,7 @@ OPEN_PAGES: dict[str, str] = {
         ("healthz", "home", "api-not-found", "index", "jsi18n", "app_list", "password_change_done", "search"), Not(LOOK)
     ),
     **dict.fromkeys(("autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs", "system"), Not(LOOK)),
+    **dict.fromkeys(("manual", "manual-page"), Not(LOOK)),
     **dict.fromkeys(("login", "password_change"), Not("a page of ours stands before it")),
     "logout": Not("it ends the session, and reveals nothing"),
     "sign-in": "user.signed_in",
@@ -266,6 +267,7 @@ OPEN_PAGES: dict[str, str] = {
     "my-sessions": "user.sessions_ended",
     "my-settings": "user.settings_changed",
     "saved-views": Not("it keeps a user's own filters of a list"),
+    "undo": "do_not_call.removed",  # and others: test_undo
     "choose-organization": Not("it changes what the user's own pages show, in this session"),
     "own-password": "user.password_changed",
     "auth_user_password_change": "user.password_changed",

@@ -161,6 +161,8 @@ OPEN = {
     "choose-organization",  # test_places
     "saved-views",  # test_saved_views
     "system",  # test_system_page
+    "undo",  # test_undo
+    *("manual", "manual-page"),  # test_manual
     # test_sign_in, test_two_step, test_sessions, test_passwords
     *("sign-in", "two-step-code", "two-step", "my-sessions", "session", "own-password"),
     *("password-reset", "password-reset-sent", "password-reset-new"),

@@ -15,9 +15,10 @@ from calls.actions import barring, recipients
 from calls.admin.people.buttons import INPUT, HoldForm
 from campaigns import launching, list_members
 from campaigns.models import Contact, ContactList, ContactListMember
+from campaigns.undoable import Kind, Undoable
 from campaigns.wording import contacts, counted
 from tenants.backoffice.bulk_pages import BulkStep
-from tenants.backoffice.buttons import ReasonForm
+from tenants.backoffice.buttons import Done, ReasonForm
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
@@ -51,21 +52,28 @@ def _their_lists(request: HttpRequest, rows: Rows) -> type[forms.Form]:
     return _list_form(_lists(request, rows).filter(pk__in=theirs))
 
 
-def _add(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+def _add(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> Done:
     chosen: ContactList = values["contact_list"]
+    undoable = _undoable(request, Kind.ADD)
     with transaction.atomic():
         campaigns = launching.locked_users_of(chosen.pk)
-        added = list_members.add(chosen, rows, campaigns, actor=reach_of(request).actor)
+        added = list_members.add(chosen, rows, campaigns, actor=reach_of(request).actor, undoable=undoable)
     known = len(rows) - added
     before = f" {contacts(known)} {_were(known)} on it before." if known else ""
-    return f"{contacts(added)} {_were(added)} added to the list “{chosen.name}”.{before}"
+    return Done(f"{contacts(added)} {_were(added)} added to the list “{chosen.name}”.{before}", undoable.token)
 
 
-def _remove(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+def _remove(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> Done:
     chosen: ContactList = values["contact_list"]
+    undoable = _undoable(request, Kind.REMOVE)
     with transaction.atomic():
-        removed = list_members.remove(chosen, rows, actor=reach_of(request).actor)
-    return f"{contacts(removed)} {_were(removed)} removed from the list “{chosen.name}”."
+        removed = list_members.remove(chosen, rows, actor=reach_of(request).actor, undoable=undoable)
+    said = f"{contacts(removed)} {_were(removed)} removed from the list “{chosen.name}”."
+    return Done(said, undoable.token)
+
+
+def _undoable(request: HttpRequest, kind: Kind) -> Undoable:
+    return Undoable(kind, request.user.pk or 0)
 
 
 def _were(n: int) -> str:
@@ -84,9 +92,12 @@ def _numbers(rows: Rows) -> list[str]:
     return [phone for row in rows for phone in row.numbers]
 
 
-def _bar(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
-    actor, reason = reach_of(request).actor, values["reason"]
-    found = [barring.bar(home, _numbers(theirs), reason=reason, actor=actor) for home, theirs in _by_home(rows).items()]
+def _bar(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> Done:
+    actor, reason, undoable = reach_of(request).actor, values["reason"], _undoable(request, Kind.BAR)
+    found = [
+        barring.bar(home, _numbers(theirs), reason=reason, actor=actor, undoable=undoable)
+        for home, theirs in _by_home(rows).items()
+    ]
     new, known, open_calls = (sum(getattr(each, name) for each in found) for name in ("new", "known", "under_way"))
     said = f"{counted(new, 'number')} {_were(new)} put on the do-not-call list."
     if known:
@@ -94,15 +105,15 @@ def _bar(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
     if open_calls:
         said += f" {counted(open_calls, 'call')} to these numbers {'is' if open_calls == 1 else 'are'} under way and "
         said += "will continue to the end."
-    return said
+    return Done(said, undoable.token)
 
 
-def _hold(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
-    actor, until = reach_of(request).actor, values["until"]
-    held = recipients.hold_many(rows, actor=actor, until=until, reason=values["reason"])
+def _hold(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> Done:
+    actor, until, undoable = reach_of(request).actor, values["until"], _undoable(request, Kind.HOLD)
+    held = recipients.hold_many(rows, actor=actor, until=until, reason=values["reason"], undoable=undoable)
     longer = len(rows) - held
     before = f" {contacts(longer)} {_were(longer)} on hold for at least as long before." if longer else ""
-    return f"{contacts(held)} {_were(held)} put on hold.{before}"
+    return Done(f"{contacts(held)} {_were(held)} put on hold.{before}", undoable.token)
 
 
 ADD_TO_LIST = BulkStep(
@@ -156,7 +167,7 @@ BULK_STEPS = (
             f"All numbers of {contacts(len(rows))} are put on the do-not-call list without an end: "
             f"{counted(len(set(_numbers(rows))), 'number')}. Nobody else with one of these numbers is called on it.",
             "A call under way continues to its end.",
-            "Only a manager can take a number off the list again.",
+            "You can undo this within a minute. After that, only a manager can take a number off the list again.",
         ],
         _bar,
         form=lambda request, rows: ReasonForm,

@@ -19,7 +19,8 @@ from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.models import CallBack
 from campaigns.models import Campaign, Contact, Recipient
-from tenants.backoffice.buttons import NotDone, ReasonForm, Step
+from campaigns.undoable import Kind, Undoable
+from tenants.backoffice.buttons import Done, NotDone, ReasonForm, Step
 from tenants.backoffice.forms import LineField
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
@@ -97,10 +98,11 @@ def _contact(obj: Recipient | Contact) -> Contact:
     return obj.contact if isinstance(obj, Recipient) else obj
 
 
-def _hold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str, Any]) -> str:
-    contact = _contact(obj)
-    recipients.hold(contact, actor=reach_of(request).actor, until=values["until"], reason=values["reason"])
-    return f"{contact} is on hold. The organization does not call this contact."
+def _hold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str, Any]) -> Done:
+    contact, undoable = _contact(obj), Undoable(Kind.HOLD, request.user.pk or 0)
+    actor = reach_of(request).actor
+    recipients.hold(contact, actor=actor, until=values["until"], reason=values["reason"], undoable=undoable)
+    return Done(f"{contact} is on hold. The organization does not call this contact.", undoable.token)
 
 
 def _unhold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ class TwoStepMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        pages = request.path.startswith(reverse("admin:index"))
+        pages = request.path.startswith((reverse("admin:index"), reverse("manual")))
         with_key = bool(request.headers.get("Authorization", "").split())  # an empty one leaves the session in force
         if not pages and (with_key or not request.path.startswith("/api/")):
             return self.get_response(request)
