@@ -7,6 +7,7 @@ import pytest
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones, choice_faults, contradicts, whereabouts
 from tests.oracle import numbers, zones
 from tests.simulation import plan
+from tests.tables import cases
 
 DENVER = ZoneRule("America/Denver")
 TRUSTS = ZoneRule("America/Denver", trusts_contacts=True)
@@ -14,7 +15,7 @@ RUSSIA_AT_HOME = ZoneRule("Europe/Moscow", home_countries=frozenset({"RU", "US",
 MOSCOW_MOBILE = "+79161234567"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("own", "phone", "expected"),
     [
         ("", "+33123456789", ("Europe/Paris",)),
