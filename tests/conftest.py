@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import itertools
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connections, transaction
-from django.test import Client, TransactionTestCase
+from django.test import Client, TransactionTestCase, override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
@@ -30,6 +31,7 @@ from tenants.models import ApiKey, Organization, Tenant
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 QUICK = 40  # examples of a property in `make test`
+MIGRATED = os.environ.get("TEST_TEMPLATE")  # a database, or a file of SQLite, that tests/suite.py migrated once
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission", "tenants_keycanary"}
 
 os.environ.setdefault("DIAL_JOURNAL", "off")  # of processes that tests start
@@ -90,9 +92,17 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         found["TEST"]["NAME"] = tmp_path_factory.mktemp("database") / "test.sqlite3"
         # Tests need no durability, and waiting for the disk takes most of a test's time.
         found["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+        if MIGRATED:
+            shutil.copy(MIGRATED, found["TEST"]["NAME"])
     else:
         found["TEST"]["NAME"] = f"test_{found['NAME']}_{os.getpid()}"
-        found["TEST"]["TEMPLATE"] = os.environ.get("TEST_TEMPLATE")  # migrated once, see tests/suite.py
+        found["TEST"]["TEMPLATE"] = MIGRATED
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """Let Django use the copied file. It ends with the folder of this run."""
+    return django_db_keepdb or (connections["default"].vendor == "sqlite" and MIGRATED is not None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -159,24 +169,34 @@ def _own_paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (root / str(number) for number in itertools.count())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_every_test() -> Iterator[None]:
+    """Each setting takes a tenth of a millisecond to change, so those of all tests change once."""
+    held: dict[str, Any] = {
+        "ALLOW_LOOPBACK_URLS": True,
+        "STATEMENT_SECONDS": 0,  # no test depends on the machine's speed
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],  # saves 0.3 s for each password
+        "API_RATE": 100_000,  # tests send requests faster than the limit allows
+        "API_BURST": 100_000,
+        "DIAL_JOURNAL": None,  # waiting for the disk takes longer than most tests; those of the journal have one
+    }
+    with override_settings(**held), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readiness, "KEPT", 0.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _test_settings(settings: Any, monkeypatch: pytest.MonkeyPatch, _own_paths: Iterator[Path]) -> None:
+def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
     own = next(_own_paths)
-    settings.ALLOW_LOOPBACK_URLS = True
-    settings.STATEMENT_SECONDS = 0  # no test depends on the machine's speed
     settings.MEDIA_ROOT = own / "uploads"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # saves 0.3 s for each password
-    settings.API_RATE = settings.API_BURST = 100_000  # tests send requests faster than the limit allows
-    settings.DIAL_JOURNAL = None  # waiting for the disk takes longer than most tests; those of the journal have one
     throttling.forget_held()
-    monkeypatch.setattr(readiness, "KEPT", 0.0)
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(own)}
     settings.CACHES = {"default": memory}  # of this test alone
 
 
-@pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail any test that connects to another machine, even when the code under test swallows the error."""
+@pytest.fixture(scope="session")
+def _refused_connections() -> Iterator[list[str]]:
+    """Refuse connections to other machines. Yield those that were tried."""
     attempts: list[str] = []
     real = {"connect": socket.socket.connect, "connect_ex": socket.socket.connect_ex}
 
@@ -189,11 +209,19 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         return call
 
-    for name in real:
-        monkeypatch.setattr(socket.socket, name, guarded(name))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in real:
+            patch.setattr(socket.socket, name, guarded(name))
+        yield attempts
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(_refused_connections: list[str]) -> Iterator[None]:
+    """Fail any test that connects to another machine, even when the code under test swallows the error."""
+    _refused_connections.clear()
     yield
-    if attempts:
-        pytest.fail(f"Connected to {', '.join(attempts)}.")
+    if _refused_connections:
+        pytest.fail(f"Connected to {', '.join(_refused_connections)}.")
 
 
 def _is_loopback(host: str) -> bool:

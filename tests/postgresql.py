@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
 
 
 class Unavailable(Exception):
@@ -47,6 +50,25 @@ def throwaway_server(settings: str = "") -> Iterator[str]:
             call(f"{found}/pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def copy_of_the_template(name: str) -> Iterator[str]:
+    """Yield the URL of a migrated database of this name on the suite's server, for processes of their own.
+
+    Starting a server and migrating it takes ten seconds, copying the suite's template 0.1. Raises Unavailable outside
+    of a run of the suite on PostgreSQL.
+    """
+    server, template = urlsplit(os.environ.get("DATABASE_URL", "")), os.environ.get("TEST_TEMPLATE")
+    if not template or server.scheme != "postgresql":
+        raise Unavailable("it is not started by tests.suite.")
+    found = server._replace(path=f"/{name}").geturl()
+    with psycopg.connect(server.geturl(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        try:
+            yield found
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def programs() -> Path:

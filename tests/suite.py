@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 
@@ -105,19 +106,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with this process
     if options.proof:
         rest = ["-m", "proof or hypothesis", "--hypothesis-profile", "proof", *rest]
-    with database(options.only) as server:
+    results = {}
+    with TemporaryDirectory(prefix="trunkline-sqlite-") as folder, database(options.only) as server:
         if options.only in ("postgresql", "pgbouncer") and not server:
             return 1
-        results = {}
         if options.only == "pgbouncer":
             results["PgBouncer"] = through_pooler(rest, server)
         elif server:
             results["PostgreSQL"] = run(rest, {"DATABASE_URL": server, "TEST_TEMPLATE": TEMPLATE})
         if options.only == "sqlite" or not server:
-            results["SQLite"] = run(rest, {})
+            results["SQLite"] = run(rest, on_sqlite(folder))
         elif options.only is None and not options.proof:
             asked = named(rest)
-            code = run(rest if asked else [*rest, *ON_SQLITE], {})
+            code = run(rest if asked else [*rest, *ON_SQLITE], on_sqlite(folder))
             results["SQLite"] = 0 if rest and code == NOTHING_COLLECTED else code
     say("; ".join(f"{name}: {'passed' if code == 0 else 'FAILED'}" for name, code in results.items()))
     return max(results.values(), default=1)
@@ -147,18 +148,28 @@ def database(only: str | None) -> Iterator[str]:
 
 
 def migrate_template(url: str) -> None:
-    """Migrate the template. Each worker copies it in 0.1 seconds; a migration takes seconds."""
+    """Migrate the template. Each worker copies it in 0.1 seconds; a migration takes seconds, as that of a file does."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    extra = {"DATABASE_URL": url.rpartition("/")[0] + f"/{TEMPLATE}"}
+    migrate(url.rpartition("/")[0] + f"/{TEMPLATE}")
+
+
+def on_sqlite(folder: str) -> dict[str, str]:
+    """Migrate a file in `folder`, and return the environment in which each worker uses a copy of it."""
+    template = f"{folder}/template.sqlite3"
+    migrate(f"sqlite:///{template}")
+    return {"TEST_TEMPLATE": template}
+
+
+def migrate(url: str) -> None:
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env=environment(extra), check=True)
+    subprocess.run(command, cwd=ROOT, env=environment({"DATABASE_URL": url}), check=True)
 
 
 def run(arguments: list[str], extra: dict[str, str]) -> int:
     """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
     seed = random.randrange(2**32)  # said here, because a quiet pytest does not say it
-    say(f"pytest on {'PostgreSQL' if extra else 'SQLite'} --randomly-seed={seed}")
+    say(f"pytest on {'PostgreSQL' if 'DATABASE_URL' in extra else 'SQLite'} --randomly-seed={seed}")
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal"]
     command += [f"--randomly-seed={seed}", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode

@@ -24,7 +24,7 @@ RETRYING = Rules(2, frozenset({"busy"}))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not POSTGRESQL, reason="once is enough: in the PostgreSQL run, on a server of its own")
+@pytest.mark.skipif(not POSTGRESQL, reason="once is enough: in the PostgreSQL run")
 def test_no_promise_is_broken_in_a_tiny_chaos() -> None:
     """Each kind of process is killed once or twice. `make proof` runs a larger one."""
     command = [sys.executable, "-m", "tests.chaos", "--size", "tiny", "--seed", "20260301"]

@@ -21,6 +21,7 @@ from config import time_limits
 from tenants.models import Membership, Organization
 from tests import postgresql
 from tests.conftest import ApiClient
+from tests.tables import cases
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user
 from tests.waiting import eventually
 
@@ -309,7 +310,7 @@ def test_statements_have_the_limit_of_their_route(asking: Asking, settings: Any)
     assert limit() == "0"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "route", "long"),
     [
         ("GET", "campaign-list", False),

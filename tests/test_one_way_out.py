@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.tables import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("tenants", "providers", "campaigns", "calls", "config")
@@ -116,7 +116,7 @@ def _is_opener(node: ast.Call) -> bool:
     return name in OPENERS and not any(keyword.arg == "sock" for keyword in node.keywords)
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
     [
         "import requests",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, NoHistory, changed, wanted_by
 from tests.conftest import dealt
 from tests.suite import ON_SQLITE, ROOT, environment, named
+from tests.tables import cases
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
 # Module of the product that behaves differently on SQLite -> a test module that runs there.
@@ -43,6 +45,24 @@ COVERED_BY = {
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",
 }
+
+
+def test_a_table_runs_every_case_and_names_those_that_fail() -> None:
+    tried: list[tuple[int, str, int]] = []
+
+    @cases(("first", "second"), [(1, "a"), (2, "b")])
+    @cases("third", (10, 20))
+    def number(shared: int, first: int, second: str, third: int) -> None:
+        tried.append((first, second, third))
+        assert shared + first + third != 12
+
+    with pytest.raises(ExceptionGroup, match="1 of 2 cases failed") as caught:
+        number(shared=1)
+    assert tried == [(1, "a", 10), (1, "a", 20), (2, "b", 10), (2, "b", 20)]
+    [outer] = caught.value.exceptions
+    assert isinstance(outer, ExceptionGroup) and outer.__notes__ == ["The case: {'first': 1, 'second': 'a'}"]
+    assert outer.exceptions[0].__notes__ == ["The case: {'third': 10}"]
+    assert list(inspect.signature(number).parameters) == ["shared"]
 
 
 def test_what_runs_on_sqlite_is_there() -> None:

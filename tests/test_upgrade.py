@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 OURS = ("tenants", "providers", "campaigns", "calls")
 FIRST = [(label, "0001_initial") for label in OURS]
 NOW = timezone.now()
+EVERYBODY = list(people())[::8]  # more rows prove nothing more, and each takes milliseconds
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def write_rows(apps: Any, mark: int) -> None:
     contact_model = apps.get_model("campaigns", "Contact")
     contacts = contact_model.objects.bulk_create(
         contact_model(phone=f"+3361{place:07}", name=name, external_id=str(place), **of_home)
-        for place, (_, _, name, _) in enumerate(people())
+        for place, (_, _, name, _) in enumerate(EVERYBODY)
     )
     listed = make("campaigns.ContactList", name="Everybody", **of_home)
     member = apps.get_model("campaigns", "ContactListMember")
@@ -176,7 +177,7 @@ def test_a_database_with_rows_is_migrated(upgraded: SimpleNamespace) -> None:
     indexes_are_valid()
     names_are_found_meanwhile()
     write_rows(first_models(), 2)  # a process of the version before, which still runs
-    assert Organization.objects.count() == 3 and Contact.objects.filter(name_key=None).count() == len(list(people()))
+    assert Organization.objects.count() == 3 and Contact.objects.filter(name_key=None).count() == len(EVERYBODY)
     assert not Call.objects.filter(reference__startswith="2-").exclude(price_per_minute=None).exists()
     assert {call.own_currency for call in Call.objects.filter(cost_reserved__gt=0)} == {"EUR"}
 
@@ -209,7 +210,7 @@ def indexes_are_valid() -> None:
 def names_are_found_meanwhile() -> None:
     """Each contact is found by how its name begins, and once its key is computed by any form; nobody else is."""
     home, other = Organization.objects.order_by("pk").values_list("pk", flat=True)
-    everybody = [(str(place), name, plain) for place, (_, _, name, plain) in enumerate(people())]
+    everybody = [(str(place), name, plain) for place, (_, _, name, plain) in enumerate(EVERYBODY)]
     some = everybody[:: len(everybody) // 60]
     contacts = Contact.objects.filter(name_key=None)
     assert contacts.count() == 2 * len(everybody)

@@ -15,7 +15,6 @@ from django.test import Client
 from django.urls import reverse
 
 from calls.admin.campaigns.tabs import LOADED, Tab
-from config.admin_site import GROUPS
 from tenants.models import Membership, Organization
 from tests.browser.pages import pages_of
 from tests.calls.test_campaign_page import words_of
@@ -111,11 +110,3 @@ def test_the_table_catches_each_old_word() -> None:
     for saying, instead in SAYINGS.items():
         assert OLD.search(f"x {saying}, y"), saying
         assert not instead or not OLD.search(instead), (saying, instead)
-
-
-@pytest.mark.parametrize("link", [link for _, links in GROUPS for link in links], ids=lambda link: link.title)
-def test_a_word_of_the_menu_is_the_heading_of_its_page(admin: Client, organization: Organization, link: Any) -> None:
-    page = admin.get(link.url).content.decode()
-    heading = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
-    assert heading
-    assert words_of(heading[1]).partition(" Show all")[0].rpartition(" chevron_right ")[2] == link.title

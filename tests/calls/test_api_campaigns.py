@@ -18,6 +18,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.tables import cases
 
 pytestmark = pytest.mark.django_db
 CAMPAIGNS = "/api/v1/campaigns/"
@@ -175,7 +176,7 @@ def test_a_name_is_enough(api: ApiClient, plan: dict[str, Any]) -> None:
         assert (found["max_attempts"], found["budget"], found["holidays"]) == (3, None, [])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"name": None}, "name"),

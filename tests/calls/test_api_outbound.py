@@ -15,6 +15,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 from tests.calls.support import change
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.tables import cases
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+33612345678"
@@ -93,7 +94,7 @@ def test_every_fault_is_named_at_once(api: ApiClient) -> None:
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("field", "value", "fault"),
     [
         ("phoneNumber", "+336", ("phoneNumber", "too_small")),

@@ -18,9 +18,10 @@ from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
 from tenants.models import Organization
 from tests.calls import support
+from tests.tables import cases
 
 GATE = [name for name in CheckName if not name.traits.only_explained]
-every_check = pytest.mark.parametrize("name", CheckName)
+every_check = cases("name", CheckName)
 
 
 @every_check

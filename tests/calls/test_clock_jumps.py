@@ -18,7 +18,7 @@ from tests.calls.test_supervisor import beating, worker
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
-NUMBERS = [f"+121255501{ending}" for ending in range(40, 80)]
+NUMBERS = [f"+121255501{ending}" for ending in range(40, 64)]
 
 
 def set_clock(clock: Path, seconds: int) -> None:
@@ -51,7 +51,7 @@ def test_a_jump_of_an_hour_calls_nobody_twice_and_loses_nobody(
 ) -> None:
     clock = tmp_path / "clock"
     set_clock(clock, 0)
-    number = support.reach(callers, sandbox.url, "allomia", calls_per_second=4, place_tokens=1)
+    number = support.reach(callers, sandbox.url, "allomia", calls_per_second=6, place_tokens=1)
     made = support.campaign(number, support.people(callers, NUMBERS))
     with worker(tmp_path / "log", tmp_path / "impatient", clock):
         eventually(beating)

@@ -15,6 +15,7 @@ from calls.gate.decision import LATER, DailyBudget, Facts, decide
 from campaigns.rules.windows import Hours, Window
 from tenants.money import Money
 from tests.calls.support import usd
+from tests.tables import cases
 
 NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
 NINE_TO_EIGHT = Hours(windows=(Window(days=frozenset(range(7)), opens=9 * 60, closes=20 * 60),))
@@ -107,7 +108,7 @@ STOPS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "verdict", "reason"), STOPS)
+@cases(("change", "verdict", "reason"), STOPS)
 def test_each_rule_alone_stops_a_call(change: dict[str, Any], verdict: str, reason: str) -> None:
     decision = decide(replace(FINE, **change), NOON)
     assert (decision.verdict, decision.reason) == (verdict, reason)

@@ -16,6 +16,7 @@ from providers.adapters import registry
 from providers.adapters.vocabulary import REASON
 from providers.adapters.words import MEANINGS
 from providers.models import ProviderAccount
+from tests.tables import cases
 
 # What a badge may say about each status, and whether a voicemail can be how it ended.
 BADGES = {
@@ -50,8 +51,8 @@ def call_of(provider: str, status: str, answered_by: str, reason: str, said: str
     return Call(account=account, status=status, answered_by=answered_by, ended_reason=reason, provider_reason=said)
 
 
-@pytest.mark.parametrize("provider", [slug for slug, _ in registry.choices()])
-@pytest.mark.parametrize("status", Status.values)
+@cases("provider", [slug for slug, _ in registry.choices()])
+@cases("status", Status.values)
 def test_every_end_says_one_thing(provider: str, status: str) -> None:
     label, may_be_voicemail = BADGES[status]
     for answered_by, reason, said in product(ANSWERED_BY, REASONS, SAID):
@@ -72,7 +73,7 @@ def test_every_end_says_one_thing(provider: str, status: str) -> None:
             assert "voicemail" not in f"{found.line}{found.meaning}".lower(), case
 
 
-@pytest.mark.parametrize(
+@cases(
     ("outcome", "reason", "line"),
     [
         ("completed", "", "Answered"),

@@ -49,22 +49,19 @@ def a_call(line: PhoneNumber, status: Status, age: timedelta | None, **fields: A
 def test_a_call_is_overdue_from_the_longest_call_of_its_account_on(line: PhoneNumber, subtests: Any) -> None:
     """Rows and objects give one answer, whatever the status, the age and the account's longest call."""
     followed = {"unconfirmed", "placed", "dialing", "ringing", "in_progress"}
+    calls = {status: a_call(line, status, None).pk for status in Status}
+    every = Call.objects.filter(pk__in=calls.values())
     for longest in (1, 120, 1440):
-        line.account.longest_call_minutes = longest
-        line.account.save()
+        ProviderAccount.objects.update(longest_call_minutes=longest)
         limit = timedelta(minutes=longest)
         for age in (timedelta(0), limit - TICK, limit, limit + TICK, 3 * limit, None):
-            for status in Status:
-                call = a_call(line, status, age)
-                overdue = status.value in followed and age is not None and age >= limit
-                is_open = status.value in followed | {"placing"}
-                one = Call.objects.filter(pk=call.pk)
-                with subtests.test(longest=longest, age=age, status=status):
-                    assert one.overdue(NOW).exists() == overdue
-                    assert one.holding_a_line(NOW).exists() == (is_open and not overdue)
-                    assert one.select_related("account").get().is_overdue(NOW) == overdue
-                    assert one.open().exists() == is_open
-                call.delete()
+            every.update(dialed_at=None if age is None else NOW - age)
+            with subtests.test(longest=longest, age=age):
+                expected = followed if age is not None and age >= limit else set()
+                assert {call.status for call in every.overdue(NOW)} == expected
+                assert {call.status for call in every.holding_a_line(NOW)} == followed - expected | {"placing"}
+                assert {call.status for call in every.select_related("account") if call.is_overdue(NOW)} == expected
+                assert {call.status for call in every.open()} == followed | {"placing"}
 
 
 # Lines.

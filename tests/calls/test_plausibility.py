@@ -15,6 +15,7 @@ from calls.models import Status
 from calls.outcomes.plausibility import believed, is_another_number
 from providers.adapters.base import CallState, Reading
 from tenants.money import Money
+from tests.tables import cases
 
 DIALED = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 NOW = DIALED + timedelta(seconds=60)
@@ -92,7 +93,7 @@ def test_a_time_has_to_be_in_order_with_those_stored_before() -> None:
 TALK = {"answered_at": at(9), "ended_at": at(51)}  # 42 s
 
 
-@pytest.mark.parametrize(
+@cases(
     ("sent", "times", "kept"),
     [
         (42, TALK, 42),
@@ -180,7 +181,7 @@ def test_what_is_kept_can_always_be(times: list[float | None], duration: int | N
     assert given_names == set(values) | doubtful, "nothing is left out in silence"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("said", "another"),
     [
         ("+14155550123", False),

@@ -22,6 +22,7 @@ from campaigns.rules.windows import Hours, Window, is_open, next_opening
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Alert, Organization
 from tests.calls import support
+from tests.tables import cases
 
 S = Recipient.Status
 NOON = datetime(2026, 12, 7, 12, tzinfo=UTC)  # a Monday
@@ -59,8 +60,8 @@ def test_a_closure_of_any_length_ends_with_an_opening(days: int) -> None:
     assert next_opening([hours], ["UTC"], NOON) == expected
 
 
-@pytest.mark.parametrize("weekday", range(7))
-@pytest.mark.parametrize("weeks", [1, 2, 3, 4, 26, 52])
+@cases("weekday", range(7))
+@cases("weeks", [1, 2, 3, 4, 26, 52])
 def test_a_weekly_window_opens_after_any_number_of_closed_weeks(weekday: int, weeks: int) -> None:
     days = [NOON.date() + timedelta(days=n) for n in range(7 * weeks + 8)]
     mine = [day for day in days if day.weekday() == weekday]

@@ -15,6 +15,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 from calls.engine import retries, writer
 from calls.engine.retries import Kind, kind_of, pause_after
 from calls.engine.writer import BATCH, FULL, Writer
+from tests.tables import cases
 from tests.waiting import PATIENCE
 
 LONG = 10 * PATIENCE
@@ -103,7 +104,7 @@ class Rows:
         return None
 
 
-@pytest.mark.parametrize("seed", range(12))
+@cases("seed", range(12))
 def test_every_answer_is_stored_whatever_fails_as_its_inline_twin_does(seed: int) -> None:
     chance = random.Random(seed)
     answers = [10**6 + n for n in range(chance.choice([1, 2, 7, BATCH + 3, 3 * BATCH]))]

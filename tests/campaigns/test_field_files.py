@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns.reading import Outcome, read
+from tests.tables import cases
 
 FILES = Path(__file__).parent / "field_files"
 # The countries of an organization: FR comes with its overseas regions, US with CA.
@@ -102,9 +103,9 @@ def test_a_title_above_the_header_is_skipped() -> None:
 # The kinds of these files.
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("name", sorted(path.stem for path in FILES.glob("*.csv")))
+@cases("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@cases("delimiter", [",", ";", "\t"])
+@cases("name", sorted(path.stem for path in FILES.glob("*.csv")))
 def test_the_same_file_in_another_encoding_and_with_another_delimiter_reads_alike(
     name: str, delimiter: str, encoding: str
 ) -> None:

@@ -13,6 +13,7 @@ from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.rows import format_of, read_rows, sniff
 from tests.campaigns.reading import read
 from tests.campaigns.workbooks import workbook
+from tests.tables import cases
 
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
 TITLES = {
@@ -53,10 +54,10 @@ def table(header: str, numbers: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("header", HEADERS)
-@pytest.mark.parametrize("title", TITLES)
-@pytest.mark.parametrize("blank", ["", "\n", ";;\n\n"])
-@pytest.mark.parametrize("trailing", [0, 2])
+@cases("header", HEADERS)
+@cases("title", TITLES)
+@cases("blank", ["", "\n", ";;\n\n"])
+@cases("trailing", [0, 2])
 def test_a_header_below_a_title_is_found(title: str, header: str, blank: str, trailing: int) -> None:
     lines = [line + ";" * trailing for line in TITLES[title]]
     body = table(HEADERS[header], [A, B])
@@ -67,8 +68,8 @@ def test_a_header_below_a_title_is_found(title: str, header: str, blank: str, tr
     assert found.bad == {}
 
 
-@pytest.mark.parametrize("title", TITLES)
-@pytest.mark.parametrize(
+@cases("title", TITLES)
+@cases(
     ("encoding", "mark"),
     [
         ("utf-8", b""),
@@ -77,7 +78,7 @@ def test_a_header_below_a_title_is_found(title: str, header: str, blank: str, tr
         ("utf-16-be", codecs.BOM_UTF16_BE),
     ],
 )
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@cases("end", ["\n", "\r\n", "\r"])
 def test_the_same_in_every_encoding_and_with_every_line_end(title: str, encoding: str, mark: bytes, end: str) -> None:
     lines = [*TITLES[title], "", *table(HEADERS["French"], [A, B, C])]
     data = mark + end.join(lines).encode(encoding)
@@ -86,7 +87,7 @@ def test_the_same_in_every_encoding_and_with_every_line_end(title: str, encoding
     assert list(found.good) == [len(lines) - 2, len(lines) - 1, len(lines)]
 
 
-@pytest.mark.parametrize("title", TITLES)
+@cases("title", TITLES)
 def test_reading_goes_on_behind_any_row_below_a_title(title: str) -> None:
     data = "\n".join([*TITLES[title], "", *table(HEADERS["French"], [A, B, C])]).encode()
     form = sniff(data)

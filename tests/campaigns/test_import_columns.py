@@ -20,12 +20,13 @@ from campaigns.imports.consent import NotAMoment, read_moment
 from campaigns.imports.rows import RejectedRow, contact_of, read_rows, sniff
 from campaigns.models.contact import MAX_VARIABLES
 from tests.campaigns.reading import read
+from tests.tables import cases
 
 A, B, C, D, E, F = (f"+3361234567{n}" for n in range(6))
 FIXED = "+33142345678"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("names", "target"),
     [
         (
@@ -54,7 +55,7 @@ def test_every_column_of_numbers_says_its_kind(names: str, target: str) -> None:
         assert guess_mapping([name, "x"])[name] == target, name
 
 
-@pytest.mark.parametrize(
+@cases(
     "name",
     [
         "Fax",
@@ -224,10 +225,8 @@ def test_a_mapping_of_one_column_leaves_the_other_numbers_alone() -> None:
     assert found.good[2].variables == {"Mobile": A}
 
 
-@pytest.mark.parametrize(
-    "name", ["Country code", "Phone country code", "Dial code", "Indicatif", "Prefijo", "phone_country"]
-)
-@pytest.mark.parametrize("code", ["+34", "34", "0034", "(+34)", "ES", "es", "'+34", "Spain (+34)"])
+@cases("name", ["Country code", "Phone country code", "Dial code", "Indicatif", "Prefijo", "phone_country"])
+@cases("code", ["+34", "34", "0034", "(+34)", "ES", "es", "'+34", "Spain (+34)"])
 def test_a_country_code_beside_a_number_says_its_country(name: str, code: str) -> None:
     """612345678 is a mobile number in Spain and in France: two different people."""
     for header, cells in ((f"{name};Phone", f"{code};612345678"), (f"Phone;{name}", f"612345678;{code}")):
@@ -355,7 +354,7 @@ MAILCHIMP = (
 )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("columns", "expected"),
     [
         (
@@ -508,7 +507,7 @@ def test_of_two_columns_for_one_part_of_a_consent_the_first_counts() -> None:
     assert mapping_faults([*header, "when"], chosen) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("cell", "moment"),
     [
         ("2026-03-31", "2026-03-31T00:00:00"),

@@ -30,6 +30,7 @@ from campaigns.imports.rows import (
     sniff,
 )
 from tests.conftest import examples
+from tests.tables import cases
 
 ALLOWED = {"FR", "US", "CA"}
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
@@ -198,7 +199,7 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@cases("name", FILES)
 def test_good_lines_are_kept_and_each_bad_line_is_rejected_with_its_reason(name: str) -> None:
     data, numbers, complaints = FILES[name]
     mapping = {"phone": "phone", **{f"c{n}": "" for n in range(190)}} if "190" in name else None
@@ -216,7 +217,7 @@ def _zip() -> bytes:
     return target.getvalue()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("data", "words"),
     [
         (b"", "empty"),
@@ -292,7 +293,7 @@ def test_the_name_of_the_file_can_tell_tabs() -> None:
     assert sniff(b"phone\n1\n", "list.TSV").delimiter == "\t"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("header", "expected"),
     [
         (["Phone", "Name"], {"Phone": "phone", "Name": "name"}),
@@ -372,7 +373,7 @@ def test_a_preview_shows_contacts_and_complaints() -> None:
     assert (shown[1].line, shown[1].cells) == (4, ("0612", "Ada"))
 
 
-@pytest.mark.parametrize("name", FILES)
+@cases("name", FILES)
 def test_reading_goes_on_behind_any_row_as_if_it_had_never_stopped(name: str) -> None:
     data = FILES[name][0]
     form = sniff(data[: 256 * 1024])

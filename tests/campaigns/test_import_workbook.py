@@ -33,6 +33,7 @@ from campaigns.imports.workbooks.reading import Workbook
 from campaigns.imports.workbooks.refusals import Reason, Refused, reporting_damage
 from campaigns.models import Contact, ContactImport, ContactList
 from tests.campaigns.workbooks import archive, cell, part, parts_of, rows_of, sheet, strings, styles, workbook
+from tests.tables import cases
 from tests.waiting import PATIENCE, eventually
 
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
@@ -235,7 +236,7 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@cases("name", FILES)
 def test_a_workbook_gives_its_good_rows_and_complains_about_the_others(name: str) -> None:
     data, good, bad = FILES[name]
     if 0 in bad:
@@ -515,7 +516,7 @@ DATES = [
 ]
 
 
-@pytest.mark.parametrize(("code", "value", "text"), DATES)
+@cases(("code", "value", "text"), DATES)
 def test_dates_are_written_in_iso_and_numbers_as_they_are(code: str, value: float, text: str) -> None:
     row = f'<row r="2">{cell(A, "A2")}{cell(value, "B2", style=1)}</row>'
     data = archive(parts_of(part(f"<sheetData>{rows_of([['phone', 'due']])}{row}</sheetData>"), formats=styles(code)))

@@ -10,6 +10,7 @@ from phonenumbers import geocoder
 from campaigns.rules import holidays
 from campaigns.rules.legal_hours import COUNTRIES, ELSEWHERE, RULES, LegalRule, legal_hours, rule_for
 from campaigns.rules.windows import is_open, next_opening
+from tests.tables import cases
 
 
 def allowed(phone: str, zone: str, *moment: int) -> bool:
@@ -18,7 +19,7 @@ def allowed(phone: str, zone: str, *moment: int) -> bool:
     return is_open([legal_hours(phone)], [zone], local.astimezone(UTC))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("phone", "zone", "moment", "expected"),
     [
         ("+12125551234", "America/New_York", (2026, 6, 1, 7, 59), False),

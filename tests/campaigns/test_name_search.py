@@ -23,6 +23,7 @@ from tenants.models import Organization
 from tenants.search_keys import FORM, contains, name_key, narrows, search_key, ways
 from tests.campaigns.names_of_the_world import GIVEN_AND_FAMILY
 from tests.conftest import ApiClient
+from tests.tables import cases
 
 pytestmark = pytest.mark.django_db
 CONTACTS = "/api/v1/contacts/"
@@ -107,7 +108,7 @@ def test_the_table_does_not_contradict_itself(script: str) -> None:
 
 
 # What the primary strength of the Unicode Collation Algorithm (DUCET) tells apart, and what it does not.
-@pytest.mark.parametrize(
+@cases(
     ("one", "other", "alike"),
     [
         ("Élodie", "ELODIE", True), ("Zoe\u0308", "Zoë", True), ("ﬁona", "Fiona", True), ("Straße", "STRASSE", True),

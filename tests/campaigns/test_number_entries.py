@@ -12,6 +12,7 @@ from campaigns.models import Contact, DoNotCall
 from campaigns.phones import e164_prefixes
 from tenants.models import Organization
 from tests.conftest import ApiClient
+from tests.tables import cases
 
 AMBIGUOUS = "4915112345678"
 BOTH = ("+494915112345678", "+4915112345678")
@@ -62,7 +63,7 @@ def test_the_filter_of_contacts_finds_both_readings(api: ApiClient, german: Orga
     assert {row["phone"] for row in found} == set(BOTH)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("term", "region", "prefix"),
     [
         (AMBIGUOUS, "DE", BOTH[0]),

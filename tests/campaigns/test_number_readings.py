@@ -27,6 +27,7 @@ from campaigns.phones import (
 )
 from tenants.models import Organization
 from tests.campaigns.number_table import KINDS, made
+from tests.tables import cases
 
 PLUSES_LOST = ["4915112345678", "491701234567", "491622897399", "493012345678"]
 
@@ -135,8 +136,8 @@ FRENCH = [
 ]
 
 
-@pytest.mark.parametrize(("text", "number", "country"), FRENCH)
-@pytest.mark.parametrize("region", ["FR", "RE", "YT", "GP", "BL", "MF", "MQ", "GF", "PM"])
+@cases(("text", "number", "country"), FRENCH)
+@cases("region", ["FR", "RE", "YT", "GP", "BL", "MF", "MQ", "GF", "PM"])
 def test_french_numbers_are_read_as_dialled_at_home(text: str, number: str, country: str, region: str) -> None:
     assert normalise(text, region, EVERYWHERE) == number
     assert country_of(number) == country
@@ -155,7 +156,7 @@ def test_a_number_overseas_is_never_one_of_metropolitan_france() -> None:
             assert not found.startswith("+33"), (block, rest)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "region", "number"),
     [
         ("07781 123456", "GB", "+447781123456"),  # Guernsey
@@ -180,7 +181,7 @@ def test_regions_that_share_a_plan_dial_each_other(text: str, region: str, numbe
     assert normalise(text, region, EVERYWHERE) == number
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "region", "number"),
     [
         ('="0612346001"', "FR", "+33612346001"),
@@ -272,7 +273,7 @@ FORMER = [
 ]
 
 
-@pytest.mark.parametrize(("former", "today"), FORMER)
+@cases(("former", "today"), FORMER)
 def test_a_former_number_becomes_todays(former: str, today: str) -> None:
     for text in (former, former[1:], f"00{former[1:]}"):
         assert normalise(text, "FR", EVERYWHERE) == today
@@ -322,7 +323,7 @@ def test_what_is_read_is_read_again_unchanged_and_two_readings_are_two(digits: s
         assert all(readings(number, region, Reading.UNDECIDED) == {number} for number in found)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("default", "named", "called", "not_called"),
     [
         ("FR", [], "FR RE YT GP BL MF MQ GF PM", "NC PF WF MC"),
@@ -399,7 +400,7 @@ def test_a_lost_zero_is_not_put_back_where_the_digits_may_be_something_else() ->
         normalise("33112345", "IT", EVERYWHERE)  # Busto Arsizio (0331), or a mobile number with a digit missing
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+@cases("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_no_number_that_lost_a_zero_of_its_own_is_read_as_another(region: str) -> None:
     for kind in KINDS:
         for number in made(region, kind, 20):

@@ -16,6 +16,7 @@ from campaigns.rules import number_zones as module
 from campaigns.rules.number_zones import HIDDEN, area_zones, clock_of, country_zones, number_zones
 from tests.campaigns.calling_zones import FIXED, number_of
 from tests.oracle import zones
+from tests.tables import cases
 
 TABLES = Path(tzdata.__file__).parent / "zoneinfo"
 NO_COUNTRY_OF_TZ = {"AC": "SH", "TA": "SH", "XK": "RS"}
@@ -71,7 +72,7 @@ def test_every_number_keeps_clocks_of_its_own_country_alone() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("number", "clocks"),
     [
         ("+18765551234", {"America/Jamaica"}),

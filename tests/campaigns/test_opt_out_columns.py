@@ -5,6 +5,7 @@ import pytest
 from campaigns.imports.columns import UnreadableFile, chosen_mapping, guess_mapping, mapping_faults
 from campaigns.imports.opt_out import NotYesOrNo, marked, refused
 from tests.campaigns.reading import read
+from tests.tables import cases
 
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
 
@@ -70,20 +71,20 @@ def each(names: str) -> list[str]:
     return names.split("|")
 
 
-@pytest.mark.parametrize("column", each(KNOWN))
+@cases("column", each(KNOWN))
 def test_a_known_name_of_an_opt_out_maps_itself(column: str) -> None:
     assert guess_mapping(["phone", column])[column] == "do_not_call"
 
 
-@pytest.mark.parametrize("column", each(KNOWN))
+@cases("column", each(KNOWN))
 def test_a_mapping_of_other_columns_leaves_a_known_opt_out_in_force(column: str) -> None:
     chosen = chosen_mapping(["Tel 1", column, "x"], {"Tel 1": "phone", "x": "variables.x"})
     assert chosen[column] == "do_not_call"
     assert mapping_faults(["Tel 1", column, "x"], chosen) == []
 
 
-@pytest.mark.parametrize("column", each(ASKING))
-@pytest.mark.parametrize("given", [None, {"Tel 1": "phone"}])
+@cases("column", each(ASKING))
+@cases("given", [None, {"Tel 1": "phone"}])
 def test_a_name_that_may_say_who_must_not_be_called_stops_the_import(column: str, given: dict[str, str] | None) -> None:
     header = ["Tel 1", column]
     chosen = chosen_mapping(header, given)
@@ -96,20 +97,20 @@ def test_a_name_that_may_say_who_must_not_be_called_stops_the_import(column: str
         read(f"Tel 1,{column}\n{A},1\n".encode())
 
 
-@pytest.mark.parametrize("column", each(ASKING))
-@pytest.mark.parametrize("target", ["", "variables.note", "may_call", "consent_evidence"])
+@cases("column", each(ASKING))
+@cases("target", ["", "variables.note", "may_call", "consent_evidence"])
 def test_somebody_who_says_what_such_a_column_is_silences_the_question(column: str, target: str) -> None:
     header = ["Tel 1", column]
     assert mapping_faults(header, chosen_mapping(header, {"Tel 1": "phone", column: target})) == []
 
 
-@pytest.mark.parametrize("column", each(OTHER))
+@cases("column", each(OTHER))
 def test_an_opt_out_of_another_channel_is_an_ordinary_column(column: str) -> None:
     chosen = guess_mapping(["phone", column])
     assert chosen[column].startswith("variables.")
 
 
-@pytest.mark.parametrize("column", each(PLAIN))
+@cases("column", each(PLAIN))
 def test_other_names_ask_nothing(column: str) -> None:
     header = ["Tel 1", column]
     chosen = guess_mapping(header)
@@ -138,19 +139,19 @@ NEITHER = (
 )
 
 
-@pytest.mark.parametrize("cell", each(YES))
+@cases("cell", each(YES))
 def test_every_spelling_of_yes_asks_not_to_call(cell: str) -> None:
     found = read(f"phone;Do Not Call\n{A};{cell}\n".encode())
     assert [row.do_not_call for row in found.good.values()] == [True]
 
 
-@pytest.mark.parametrize("cell", each(NO))
+@cases("cell", each(NO))
 def test_every_spelling_of_no_asks_nothing(cell: str) -> None:
     found = read(f"phone;Do Not Call;x\n{A};{cell};y\n".encode())
     assert [row.do_not_call for row in found.good.values()] == [False]
 
 
-@pytest.mark.parametrize("cell", each(NEITHER))
+@cases("cell", each(NEITHER))
 def test_what_is_neither_yes_nor_no_is_refused_with_what_to_write(cell: str) -> None:
     found = read(f"phone;Do Not Call\n{A};{cell}\n{B};no\n".encode())
     assert found.numbers == [B]
@@ -158,7 +159,7 @@ def test_what_is_neither_yes_nor_no_is_refused_with_what_to_write(cell: str) -> 
     assert "write yes if the contact must not be called, or no" in found.bad[2]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("cell", "stops"),
     [
         *((no, True) for no in ("no", "0", "Nein", "non", "FALSCH", "revoked", "-")),
@@ -211,7 +212,7 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
     assert "asks not to call" in found.bad[2]
 
 
-@pytest.mark.parametrize(
+@cases(
     "cell",
     each(
         "Do not call|DNC|do_not_contact|Ne pas appeler|NICHT ANRUFEN|No llamar.|DNC list|On DNC|"

@@ -10,6 +10,7 @@ import pytest
 
 from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in, numbers_within
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
+from tests.tables import cases
 
 MOBILE, OTHER_MOBILE, FIXED = "+33612345678", "+33698765432", "+33142345678"
 WRITTEN = {
@@ -54,7 +55,7 @@ def numbers(cell: str, region: str = "FR") -> list[str]:
     return [number.phone for number in read(cell, region).numbers]
 
 
-@pytest.mark.parametrize("separator", SEPARATORS)
+@cases("separator", SEPARATORS)
 def test_two_numbers_of_a_cell_are_both_read_however_they_are_parted(separator: str) -> None:
     for first, second in itertools.product(WRITTEN[MOBILE], WRITTEN[FIXED]):
         assert numbers(f"{first}{separator}{second}") == [MOBILE, FIXED], (first, separator, second)
@@ -111,7 +112,7 @@ def test_a_word_beside_a_number_says_its_kind_and_a_fax_is_no_phone(cell: str, k
     assert [number.kind for number in found.numbers] == kinds
 
 
-@pytest.mark.parametrize(
+@cases(
     "cell",
     [
         "0612345678 call after six",
@@ -211,7 +212,7 @@ ONE_NUMBER = (
 )
 
 
-@pytest.mark.parametrize(("cell", "region", "phone"), ONE_NUMBER)
+@cases(("cell", "region", "phone"), ONE_NUMBER)
 def test_the_first_part_of_a_number_is_not_called(cell: str, region: str, phone: str) -> None:
     try:
         found = read(cell, region)

@@ -15,11 +15,12 @@ from campaigns.models import InstallationKey, number_hash
 from campaigns.phones import NotCallable, facts, normalise
 from tenants.db import append_only
 from tests.conftest import unguard_the_audit_log
+from tests.tables import cases
 
 HOME = {"FR", "GB", "US", "CA", "DE", "IT"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "region", "expected"),
     [
         ("+33123456789", "US", "+33123456789"),
@@ -63,7 +64,7 @@ def test_a_number_is_understood_however_people_write_it(text: str, region: str, 
     assert normalise(text, region, HOME) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "words"),
     [
         ("0612", "'0612' is not a phone number in FR; write it like +33123456789."),

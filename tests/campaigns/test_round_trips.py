@@ -31,6 +31,7 @@ from campaigns.phones import national
 from tenants.models import Organization
 from tenants.spreadsheets import as_written, harmless
 from tests.campaigns.workbooks import workbook
+from tests.tables import cases, rolled_back
 from tests.test_admin import SignIn, sign_in, world
 from tests.waiting import PATIENCE
 
@@ -188,7 +189,7 @@ def test_the_guard_of_every_text_can_be_undone() -> None:
     assert not [cell for cell in written if cell[:1] in set("=+-@\t\r\n") and not cell[1:].isdigit()]
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+@cases("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_both_columns_of_a_number_agree_in_every_region(region: str) -> None:
     """The examples of the numbering plans, written as the list of contacts writes them."""
     found = []
@@ -368,8 +369,9 @@ def reports(world: dict[str, Any], organization: Organization) -> dict[str, Call
     }
 
 
-@pytest.mark.parametrize("name", ["results", "evidence"])
-@pytest.mark.parametrize("text", HOSTILE)
+@cases("name", ["results", "evidence"])
+@cases("text", HOSTILE)
+@rolled_back
 def test_reports_change_no_contact(
     name: str, text: str, world: dict[str, Any], organization: Organization, target: ContactList
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from campaigns.imports.country_names import named_country
 from tests.campaigns.reading import read
+from tests.tables import cases
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_number_that_says_its_country_is_believed_beside_another(country: str)
     assert found.numbers == ["+33612345678", "+33612345679"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
     [
         *(
@@ -85,7 +86,7 @@ def test_a_column_with_the_country_of_the_person_is_recognised_by_its_name(heade
     assert found.numbers[-1] == "+33612345679"
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
     [
         *("Country of birth", "Nationality", "Country manager", "Countries visited", "Land area", "Favourite country"),
@@ -97,7 +98,7 @@ def test_another_column_with_such_a_word_says_nothing_about_numbers(header: str)
     assert found.numbers == ["+33612345678"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
     [
         *("Spain", "SPAIN", " spain ", "España", "Espana", "Espagne", "Spanien", "Spagna", "Espanha", "Spanje"),
@@ -114,7 +115,7 @@ def test_a_country_is_read_from_names_and_codes(value: str) -> None:
 
 
 # ISO 3166-1 and the names of the United Nations, of people, and of other languages.
-@pytest.mark.parametrize(
+@cases(
     ("value", "country"),
     [
         *(("GBR", "GB"), ("UK", "GB"), ("England", "GB"), ("U.S.A.", "US"), ("United States of America", "US")),
@@ -191,7 +192,7 @@ def test_countries_of_one_plan_agree() -> None:
     assert found.numbers == ["+262692123456", "+262692123457", "+33612345678"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("header", "row", "right"),
     [
         # The country of the number's kind decides.

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from campaigns.rules.spoken import Preview, Rule, preview
 from campaigns.rules.variables import complete, faults, resolve, used, values_for
+from tests.tables import cases
 
 ZOE = SimpleNamespace(name="Zoé", phone="+33123456789", external_id="", variables={"slot": "9:30", "empty": " "})
 
 
-@pytest.mark.parametrize(
+@cases(
     ("template", "expected"),
     [
         ("Main street", "Main street"),
@@ -37,7 +38,7 @@ def test_a_template_resolves_to_text(template: str, expected: str) -> None:
     assert resolve({"v": template}, ZOE) == {"v": expected}
 
 
-@pytest.mark.parametrize(
+@cases(
     "template",
     [
         "{{ contact }}",

@@ -7,6 +7,7 @@ import pytest
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones, choice_faults, contradicts, whereabouts
 from tests.oracle import numbers, zones
 from tests.simulation import plan
+from tests.tables import cases
 
 DENVER = ZoneRule("America/Denver")
 TRUSTS = ZoneRule("America/Denver", trusts_contacts=True)
@@ -14,7 +15,7 @@ RUSSIA_AT_HOME = ZoneRule("Europe/Moscow", home_countries=frozenset({"RU", "US",
 MOSCOW_MOBILE = "+79161234567"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("own", "phone", "expected"),
     [
         ("", "+33123456789", ("Europe/Paris",)),
@@ -151,7 +152,7 @@ def test_countries_need_a_reason_and_a_reason_needs_countries(
 OWN_ZONES = ("", "America/Chicago", "America/Detroit", "Asia/Tokyo", "Europe/Athens", "EST", "Etc/GMT-5", "No/Land")
 
 
-@pytest.mark.parametrize("place", plan.PLACES + plan.WORLD, ids=lambda place: place.prefix)
+@cases("place", plan.PLACES + plan.WORLD)
 def test_a_number_may_be_where_the_tz_database_says(place: plan.Place) -> None:
     """Judged by `zone1970.tab`: no clock is missing, and none is added but those of the prefix's own row."""
     phone = place.prefix + "1234567890"[: place.more]

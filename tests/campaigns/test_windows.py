@@ -20,6 +20,7 @@ from campaigns.rules.windows import (
 )
 from tests.conftest import examples
 from tests.oracle import minutes, zones
+from tests.tables import cases
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -54,7 +55,7 @@ def clock_changes(name: str) -> list[datetime]:
     return [moment - 12 * HOUR for moment, _ in zones.changes(name)[1:] if moment.year < 2029]
 
 
-@pytest.mark.parametrize("name", ZONES)
+@cases("name", ZONES)
 def test_every_minute_around_every_clock_change_agrees_with_the_table(name: str) -> None:
     for start in clock_changes(name):
         for hours in HOURS:
@@ -65,7 +66,7 @@ def test_every_minute_around_every_clock_change_agrees_with_the_table(name: str)
                 assert is_open([hours], [name], moment) == expected, (name, moment, hours)
 
 
-@pytest.mark.parametrize("name", ZONES)
+@cases("name", ZONES)
 def test_the_next_opening_around_every_clock_change_is_the_first_of_the_table(name: str) -> None:
     for start in clock_changes(name):
         for hours in HOURS:
@@ -251,7 +252,7 @@ def test_a_clock_time_becomes_minutes(text: str, minutes: int) -> None:
     assert parse_clock(clock(minutes)) == minutes
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
     ["", "9", "24:01", "25:00", "09:60", "-1:00", "09:00 ", "09:00\n", "٠٩:٠٠", None, 9, "9am"],  # noqa: RUF001
 )

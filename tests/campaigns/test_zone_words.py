@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.rules.zone_words import NotAZone, is_place, read_zone
+from tests.tables import cases
 
 NEW_YORK, LOS_ANGELES, DENVER, PHOENIX = "+12125550142", "+12135550143", "+13035550144", "+16025550144"
 FRANCE, GERMANY, BRITAIN, INDIA, IRELAND, AUSTRALIA = (
@@ -22,7 +23,7 @@ FRANCE, GERMANY, BRITAIN, INDIA, IRELAND, AUSTRALIA = (
 )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "number", "expected"),
     [
         ("", NEW_YORK, ""),
@@ -64,7 +65,7 @@ def test_words_become_places(text: str, number: str, expected: str) -> None:
     assert read_zone(text, number) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "number", "words"),
     [
         ("UTC-5", NEW_YORK, "fixed offset"),

@@ -34,12 +34,13 @@ def main() -> int:
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     sys.stdout.write(f"chaos: size {options.size}, {options.database}, seed {seed}\n")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the child processes are ended
+    size = SIZES[options.size]
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="trunkline-chaos-"))
         if not options.keep:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
         try:
-            os.environ |= environment(stack, options.database, directory)
+            os.environ |= environment(stack, options.database, directory, alone=size.crashes > 0)
         except Unavailable as reason:
             sys.stdout.write(f"PostgreSQL cannot be used: {reason}\n")
             return 2
@@ -48,7 +49,6 @@ def main() -> int:
         django.setup()
         from tests.chaos.run import Run
 
-        size = SIZES[options.size]
         size = replace(
             size,
             manners=size.manners if options.manners is None else options.manners,

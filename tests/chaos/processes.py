@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.chaos.plan import KINDS, Kind
-from tests.postgresql import free_port, throwaway_server
+from tests.postgresql import copy_of_the_template, free_port, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Process = subprocess.Popen[bytes]
@@ -160,11 +160,15 @@ def is_kind(pid: int, kind: str) -> bool:
     return False
 
 
-def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
-    """Return the environment of a run's processes, with a database that ends with `stack`. Raises Unavailable."""
+def environment(stack: ExitStack, database: str, directory: Path, *, alone: bool = True) -> dict[str, str]:
+    """Return the environment of a run's processes, with a database that ends with `stack`. Raises Unavailable.
+
+    Unless it must be `alone` on its server, which a crash needs, a run of the suite lends its own.
+    """
     url = f"sqlite:///{directory}/calls.sqlite3"
     if database == "postgresql":
-        url = stack.enter_context(throwaway_server())
+        lent = not alone and "TEST_TEMPLATE" in os.environ
+        url = stack.enter_context(copy_of_the_template("chaos") if lent else throwaway_server())
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "true",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.config.reading import answer, body, operation, query_names, resolved, the_document, words
+from tests.tables import cases
 
 V1 = "/api/v1/"
 EACH = {"get", "post"}
@@ -184,7 +185,7 @@ def fields(resource: str, *, read: bool = True, write: bool = True) -> set[str]:
     return {name for name, _, kind in found if kind in kinds}
 
 
-@pytest.mark.parametrize("path", ADDRESSES)
+@cases("path", ADDRESSES)
 def test_every_address_is_there_with_its_methods(path: str) -> None:
     assert set(the_document()["paths"][path]) >= ADDRESSES[path]
 
@@ -247,7 +248,7 @@ def test_words_that_requests_choose_from() -> None:
     }
 
 
-@pytest.mark.parametrize(("path", "where", "keys"), NESTED)
+@cases(("path", "where", "keys"), NESTED)
 def test_every_key_of_what_is_nested_is_there(path: str, where: str, keys: set[str]) -> None:
     found = answer("get", V1 + path)
     if where:

@@ -19,6 +19,7 @@ from tenants.api.fields import utc_text
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.tables import cases
 
 pytestmark = pytest.mark.django_db
 ACCOUNTS = "/api/v1/provider-accounts/"
@@ -89,7 +90,7 @@ def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
         assert (found["is_active"], found["health"]) == (True, "ok")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"provider": "nobody"}, "provider"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tenants.backoffice.isolating import isolate, isolating
 from tenants.bidi import isolated, isolated_html, runs_right
+from tests.tables import cases
 
 NAME, OTHER = "דוד כהן", "محمد"
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -76,7 +77,7 @@ def test_only_variables_in_the_text_of_a_page_are_isolated() -> None:
     assert isolating("{{ a }} <{{ b }}>", plain=True) == "{{ a|isolate }} <{{ b|isolate }}>"
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
+@cases("path", sorted(TEMPLATES.rglob("*.html")))
 def test_each_template_of_ours_compiles_and_filters_no_attribute(path: Path) -> None:
     """Another parser decides what is an attribute: that of the standard library, which does not know templates."""
     source = isolating(path.read_text())

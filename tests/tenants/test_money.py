@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from tenants.api.fields import money, moneys
 from tenants.models import Organization
 from tenants.money import NOTHING, Amounts, CurrenciesDiffer, Money, exact, money_text, not_counted, rounded
+from tests.tables import cases
 
 
 def of(amount: str, currency: str = "USD") -> Money:
@@ -55,7 +56,7 @@ def test_amounts_are_one_sum_for_each_currency_in_a_stable_order() -> None:
     assert not NOTHING and len(found) == 3
 
 
-@pytest.mark.parametrize(
+@cases(
     ("amount", "currency", "text"),
     [
         ("0", "USD", "0.00 USD"),

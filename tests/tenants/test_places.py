@@ -14,6 +14,7 @@ from django.urls import reverse
 from campaigns.models import Contact, ContactList, ContactListMember, DoNotCall
 from config.admin_site import GROUPS
 from tenants.models import Membership, Organization
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 CONTACTS = "admin:campaigns_contact_changelist"
@@ -97,7 +98,8 @@ def test_a_superuser_may_look_at_one_organization(organization: Organization, si
 LINKS = [link for _, links in GROUPS for link in links]
 
 
-@pytest.mark.parametrize("link", LINKS, ids=[link.title for link in LINKS])
+@cases("link", LINKS)
+@rolled_back
 def test_the_words_of_the_menu_are_the_heading_of_the_page(link: Any, organization: Organization) -> None:
     client = Client()
     client.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import environment
 from tenants.sign_in.provider_settings import ProviderSettings
+from tests.tables import cases
 
 
 def read(**given: str) -> ProviderSettings | None:
@@ -45,7 +46,7 @@ def test_settings_are_read() -> None:
     assert "hidden words" not in repr(found)
 
 
-@pytest.mark.parametrize(
+@cases(
     "given",
     [
         {"issuer": "http://id.example.org"},

@@ -21,6 +21,7 @@ from calls.models import Status
 from config.api import router
 from tenants.api.rendering import FastJSONRenderer
 from tests.conftest import ApiClient
+from tests.tables import cases
 from tests.test_admin import world
 
 __all__ = ["world"]  # a fixture
@@ -35,7 +36,7 @@ UNUSUAL: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", UNUSUAL, ids=repr)
+@cases("value", UNUSUAL)
 def test_unusual_values_look_the_same(value: Any) -> None:
     for data in (value, {"of": [value]}):
         assert FastJSONRenderer().render(data) == JSONRenderer().render(data)

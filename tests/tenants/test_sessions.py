@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tenants.backoffice.sign_in.sessions_page import browser_name
 from tenants.models import StaffSession
+from tests.tables import cases
 from tests.tenants.signing_in import OLGA, a_user, is_in, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -160,11 +161,11 @@ def test_browsers_are_named_as_people_know_them() -> None:
         assert browser_name(agent) == name
 
 
-@pytest.mark.parametrize(
+@cases(
     "cookie",
     ["\0" * 32, "a" * 31 + "\0", "a" * 31 + "\u00e9", "A" * 32, "a" * 31, "a" * 33, "a" * 5000, "-" * 32, " " * 32],
 )
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/api/v1/contacts/"])
+@cases("path", ["/admin/", "/admin/login/", "/api/v1/contacts/"])
 def test_a_cookie_that_is_no_key_of_ours_is_no_session(path: str, cookie: str) -> None:
     """A browser quotes a zero byte as `"\\000"`, which Django reads; the database would refuse to be asked about it."""
     client = Client()

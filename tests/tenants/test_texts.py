@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.texts import NotText, one_line, several_lines
+from tests.tables import cases
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "line", "lines"),
     [
         ("Ada", "Ada", "Ada"),

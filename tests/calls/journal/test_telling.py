@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from calls.dialing import journalled, placing
 from calls.journal import standing
 from calls.models import Call
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, DoNotCall
+from campaigns.models import Campaign, DoNotCall, InstallationKey, number_hash
 from providers.models import PhoneNumber
 from tenants.journal import folder as folders
 from tenants.journal import writer
@@ -216,7 +216,22 @@ def test_a_process_removes_what_it_told_of_a_file_when_it_has_told_of_the_next(
         standing.admit()
 
 
-@pytest.mark.slow
+def test_each_database_has_a_key_of_hashes_once_it_has_the_table(django_db_blocker: Any) -> None:
+    memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": {}}
+    connections.settings["second"] = connections.settings["default"] | memory
+    try:
+        with django_db_blocker.unblock():
+            number_hash.begin_number_hashes(using="second")  # a migration of other tables
+            with connections["second"].schema_editor() as editor:
+                editor.create_model(InstallationKey)
+            number_hash.begin_number_hashes(using="second")
+            assert InstallationKey.objects.using("second").count() == 1
+    finally:
+        connections["second"].close()
+        del connections["second"], connections.settings["second"]
+
+
+@pytest.mark.proof
 def test_tables_of_another_room_are_not_asked_for_the_key_of_hashes(tmp_path: Path) -> None:
     """`migrate` of one app, and of another database: each has its own key once it has the table."""
     script = """
