@@ -1,4 +1,9 @@
-"""Shared code of the browser tests: markers, sign-in, forged forms, accessibility."""
+"""Shared code of the browser tests: markers, waits, sign-in, forged forms, accessibility.
+
+A click returns before its effect: each form asks `/admin/session/` before it is sent, and parts of pages are fetched.
+So a test waits for what it expects, with `expect`, `until` or `wait_for_selector`, and never reads a page at once
+(`tests/test_browser_waits.py`). Absence holds on the page before as well: first wait for something of the new page.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from django.db import connections
 from django.test import Client
 
 from tenants.models import Membership, Organization
+from tests import waiting
 
 AXE = (Path(__file__).parent.parent / "assets" / "axe.min.js").read_text()
 # The headless shell renders the same pages without windows of its own, in a third of the processor time.
@@ -28,7 +34,7 @@ MARKS = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
-SOON = 20_000  # milliseconds to wait for a page that refreshes itself
+SOON = 60_000  # milliseconds to wait for whatever a page shall do, also on a shared machine
 BEAT = 1_000  # milliseconds between two refreshes in tests
 # Pages refresh every three seconds; tests need not wait so long. Other timers keep their time.
 QUICK_TIMERS = f"""
@@ -39,7 +45,23 @@ window.setInterval = (what, delay, ...rest) => setIntervalAsIs(what, delay === 3
 CUT_OFF = {"htmx:sendAbort", "htmx:afterRequest"}
 WIDTHS = (1280, 400)
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
-SETTLES = 5_000  # milliseconds in which a page takes another width: its menus fold, its charts are drawn again
+SETTLES = 20_000  # milliseconds in which a page takes another width: its menus fold, its charts are drawn again
+# Nothing moves or fades, except what never stops. Half-faded text has too little contrast.
+STILL = """document.getAnimations().every(
+    each => each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
+
+
+def expect(shown: Any, told: str | None = None) -> Any:
+    """Return Playwright's waiting assertions about a page or a locator, with the patience of a shared machine."""
+    from playwright.sync_api import expect as assertions  # where it is missing, these tests are skipped
+
+    assertions.set_options(timeout=SOON)
+    return assertions(shown, told)
+
+
+def fits(page: Any) -> None:
+    """Wait until the page is no wider than its window."""
+    until(page, f"{SPILL} <= 0")
 
 
 def spill_at(page: Any, width: int) -> int:
@@ -120,6 +142,7 @@ class Contexts:
 
     def __call__(self) -> Any:
         context = self._program.new_context(base_url=self.url)
+        context.set_default_timeout(SOON)
         context.add_init_script(QUICK_TIMERS)
         context.on("console", self._listen)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
@@ -142,10 +165,11 @@ class Contexts:
 
 def _wait_for_the_last_answers() -> None:
     """Wait for the server: after a page closed during a refresh, it must not write once the tables are emptied."""
-    deadline = time.monotonic() + 120
-    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "a request is still being answered"
-        time.sleep(0.01)
+    waiting.eventually(_no_request_is_answered, "a request is still being answered")
+
+
+def _no_request_is_answered() -> bool:
+    return not any("process_request_thread" in thread.name for thread in threading.enumerate())
 
 
 def a_member(organization: Organization, role: str = "manager", name: str = "olga") -> User:
@@ -159,7 +183,7 @@ def sign_in(page: Any, name: str = "olga", password: str = PASSWORD) -> Any:
     page.fill("#id_username", name)
     page.fill("#id_password", password)
     page.click("button[type=submit]")
-    page.wait_for_url("**/admin/")
+    page.wait_for_url(lambda address: "/login/" not in address)  # whose own address ends with the next one
     return page
 
 
@@ -180,9 +204,40 @@ def desk(contexts: Contexts, organization: Organization, role: str, name: str = 
     return enter(contexts(), contexts.url, name or role)
 
 
+def themed(page: Any, theme: str) -> None:
+    """Wait until the page has taken a theme."""
+    until(page, f"document.documentElement.classList.contains('dark') === {str(theme == 'dark').lower()}")
+
+
+def without_scripts(page: Any) -> Any:
+    """Open a page of the same user in a browser that runs no scripts."""
+    origin = page.url.partition("/admin/")[0]
+    state = page.context.storage_state()
+    context = page.context.browser.new_context(base_url=origin, java_script_enabled=False, storage_state=state)
+    context.set_default_timeout(SOON)
+    return context.new_page()
+
+
 def settled(page: Any) -> None:
     """Wait until the parts that the page fetches by itself have arrived."""
     page.wait_for_selector(".htmx-request, .htmx-swapping, .htmx-settling", state="detached")
+
+
+@contextmanager
+def replaced(page: Any, part: str) -> Iterator[None]:
+    """Wait at the end until the page has put another element in the place of a part."""
+    page.locator(part).evaluate("part => { part.dataset.before = 'yes'; }")
+    yield
+    page.wait_for_selector(f"{part}:not([data-before])")
+
+
+def refreshed(page: Any, part: str, address: str) -> None:
+    """Wait until a part of the page shows what the server answers from now on."""
+    with page.expect_request(address):
+        pass
+    with replaced(page, part):
+        pass
+    settled(page)
 
 
 def visit(page: Any, path: str) -> Any:
@@ -201,7 +256,9 @@ def forged(page: Any, path: str, **fields: str) -> Any:
 
 
 def faults_of(page: Any) -> list[str]:
-    """Return what axe-core calls serious or critical on the page."""
+    """Return what axe-core calls serious or critical on the page, once it has settled."""
+    settled(page)
+    until(page, STILL)
     if not page.evaluate("'axe' in window"):  # loading it takes as long as running it
         page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,18 @@ from django.utils import timezone
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import BEAT, MARKS, THEMES, faults_of, settled, until
+from tests.browser.support import (
+    BEAT,
+    MARKS,
+    THEMES,
+    expect,
+    faults_of,
+    fits,
+    refreshed,
+    settled,
+    until,
+    without_scripts,
+)
 from tests.calls import support
 
 pytestmark = MARKS
@@ -56,18 +68,18 @@ def test_each_tab_has_an_address_that_back_and_reload_keep(page: Any, campaign: 
         page.click(f"#tab-{tab}")
         page.wait_for_url(f"**/change/?tab={tab}")
         page.wait_for_selector(f"#tab-{tab}[aria-current=page]")
-        assert page.locator(".tl-tabs [aria-current]").count() == 1
-    assert page.locator("#campaign_form").count() == 0
+        expect(page.locator(".tl-tabs [aria-current]")).to_have_count(1)
+    expect(page.locator("#campaign_form")).to_have_count(0)
     page.go_back()
     page.wait_for_selector("#tab-settings[aria-current=page]")
-    assert page.locator("#campaign_form").count() == 1
+    expect(page.locator("#campaign_form")).to_have_count(1)
     page.reload()
     page.wait_for_selector("#tab-settings[aria-current=page]")
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/#history")
     page.wait_for_url("**/change/?tab=history")
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/?status=waiting")
     page.wait_for_selector("#tab-recipients[aria-current=page]")
-    assert rows(page) == 3, "an address from before there were tabs"
+    shows(page, 3, "an address from before there were tabs")
 
 
 def test_the_overview_fits_one_screen(page: Any) -> None:
@@ -75,79 +87,74 @@ def test_the_overview_fits_one_screen(page: Any) -> None:
     page.click("#tab-overview")
     page.wait_for_selector("#idle")
     settled(page)
-    assert page.evaluate("document.documentElement.scrollHeight - window.innerHeight") <= 0
+    until(page, "document.documentElement.scrollHeight <= window.innerHeight")
     for text in ("Pause", "Running", "5 of 10 recipients done", "answered", "spent", "Why no more recipients"):
-        assert text.lower() in page.locator("#content-main, main, body").first.inner_text().lower(), text
+        expect(page.locator("body")).to_contain_text(text, ignore_case=True, use_inner_text=True)
 
 
-def test_without_scripts_the_tabs_show_what_they_have(page: Any, browser: Any, live_server: Any) -> None:
-    address = page.url
-    plain = browser.browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    plain.add_cookies(browser.cookies())
-    found = plain.new_page()
-    found.goto(address)
-    assert rows(found) == 10
-    found.click("#people-status-waiting")
-    assert rows(found) == 3
-    found.click("#tab-overview")
-    assert found.locator("#idle").count() == 1
-    found.click("#tab-results")
-    found.click("text=Open this part on a page of its own")
-    assert "/figures/?alone" in found.url and found.locator("#nav-sidebar-inner, nav").count()
-    plain.close()
+def test_without_scripts_the_tabs_show_what_they_have(page: Any) -> None:
+    plain = without_scripts(page)
+    plain.goto(page.url)
+    shows(plain, 10)
+    plain.click("#people-status-waiting")
+    shows(plain, 3)
+    plain.click("#tab-overview")
+    expect(plain.locator("#idle")).to_have_count(1)
+    plain.click("#tab-results")
+    plain.click("text=Open this part on a page of its own")
+    plain.wait_for_url("**/figures/?alone*")
+    expect(plain.locator("#nav-sidebar-inner, nav").first).to_be_attached()
 
 
-def rows(page: Any) -> int:
-    return int(page.locator("#people tbody tr").count())
+def shows(page: Any, recipients: int, told: str | None = None) -> None:
+    expect(page.locator("#people tbody tr"), told).to_have_count(recipients)
 
 
-def refreshed(page: Any, timeout: int = 10_000) -> None:
-    """Wait until the page has fetched the recipients again."""
-    with page.expect_response(lambda answer: "/people/" in answer.url, timeout=timeout):
-        pass
-    page.wait_for_selector("#people:not(.htmx-request):not(.htmx-settling)")
+def recipients_refreshed(page: Any) -> None:
+    refreshed(page, "#people", "**/people/**")
 
 
 def test_filters_outlast_a_refresh_and_a_reload(page: Any) -> None:
-    assert rows(page) == 10
+    shows(page, 10)
     page.click("#people-status-waiting")
     page.wait_for_selector("#people-status-waiting.tl-on")
-    assert rows(page) == 3 and "status=waiting" in page.url
-    assert page.locator("#people").inner_text().count("the line was busy") == 3
+    shows(page, 3)
+    expect(page).to_have_url(re.compile("status=waiting"))
+    expect(page.locator("#people tbody tr", has_text="the line was busy")).to_have_count(3)
     Contact.objects.update(name="Renamed")
-    page.wait_for_selector("#people >> text=Renamed", timeout=15_000)
-    assert rows(page) == 3, "the refresh kept the filter"
+    page.wait_for_selector("#people >> text=Renamed")
+    shows(page, 3, "the refresh kept the filter")
     page.reload()
     page.wait_for_selector("#people-status-waiting.tl-on")
-    assert rows(page) == 3
+    shows(page, 3)
     page.click("text=Clear all filters")
     page.wait_for_selector("#people-status-waiting:not(.tl-on)")
-    assert rows(page) == 10 and "status" not in page.url
+    shows(page, 10)
+    expect(page).not_to_have_url(re.compile("status"))
 
 
 def test_the_keyboard_keeps_its_place_through_a_refresh(page: Any) -> None:
     page.focus("#people-status-done")
     page.keyboard.press("Enter")
     page.wait_for_selector("#people-status-done.tl-on")
-    refreshed(page)
-    assert page.evaluate("document.activeElement.id") == "people-status-done"
+    recipients_refreshed(page)
+    expect(page.locator("#people-status-done")).to_be_focused()
 
 
 def test_an_explanation_opens_beside_the_page_and_gives_the_focus_back(page: Any) -> None:
     link = page.locator("#people a[data-drawer]").first
-    opener = link.get_attribute("id")
     link.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#drawer .tl-checks")
-    assert page.evaluate("document.getElementById('drawer').contains(document.activeElement)")
-    assert page.locator("#drawer-title").inner_text() == "Ada +33612340009"
-    assert page.locator("#drawer .tl-checks li").count() > 8
-    refreshed(page)
-    assert page.locator("#drawer").is_visible(), "a refresh leaves it open"
+    until(page, "document.getElementById('drawer').contains(document.activeElement)")
+    expect(page.locator("#drawer-title")).to_have_text("Ada +33612340009")
+    expect(page.locator("#drawer .tl-checks li").nth(8)).to_be_attached()
+    recipients_refreshed(page)
+    expect(page.locator("#drawer"), "a refresh leaves it open").to_be_visible()
     page.keyboard.press("Escape")
     page.wait_for_selector("#drawer", state="hidden")
-    until(page, f"document.activeElement.id === '{opener}'")
-    assert page.locator("#drawer-body").inner_text() == "", "nothing refreshes itself behind the page"
+    expect(link).to_be_focused()
+    expect(page.locator("#drawer-body"), "nothing refreshes itself behind the page").to_be_empty()
     # With the mouse, closed by a click beside it.
     link.click()
     page.wait_for_selector("#drawer .tl-checks")
@@ -162,25 +169,23 @@ def test_the_drawer_follows_what_happens(page: Any) -> None:
     page.locator("#people a[data-drawer]").first.click()
     page.wait_for_selector("#drawer .tl-checks")
     Campaign.objects.update(status="paused")
-    page.wait_for_selector("#drawer >> text=The campaign is paused.", timeout=15_000)
+    page.wait_for_selector("#drawer >> text=The campaign is paused.")
 
 
 def test_the_list_of_recipients_explains_too(page: Any, campaign: Campaign) -> None:
     page.goto(f"/admin/campaigns/recipient/?campaign__id__exact={campaign.pk}&reason=busy")
-    assert page.locator("a[data-drawer]").count() == 3
+    expect(page.locator("a[data-drawer]")).to_have_count(3)
     page.locator("a[data-drawer]").first.click()
     page.wait_for_selector("#drawer >> text=Must wait")
     assert faults_of(page) == []
 
 
-def test_without_scripts_the_explanation_is_a_page(page: Any, browser: Any, live_server: Any) -> None:
-    address = page.locator("#people a[data-drawer]").first.get_attribute("href")
-    plain = browser.browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    plain.add_cookies(browser.cookies())
-    found = plain.new_page()
-    found.goto(address)
-    assert found.locator(".tl-checks li").count() > 8
-    plain.close()
+def test_without_scripts_the_explanation_is_a_page(page: Any) -> None:
+    plain = without_scripts(page)
+    plain.goto(page.url)
+    plain.locator("#people a[data-drawer]").first.click()
+    plain.wait_for_url("**/explain/**")
+    expect(plain.locator(".tl-checks li").nth(8)).to_be_attached()
 
 
 def test_a_page_out_of_sight_asks_for_nothing(page: Any) -> None:
@@ -194,7 +199,7 @@ def test_a_page_out_of_sight_asks_for_nothing(page: Any) -> None:
     page.wait_for_timeout(2.3 * BEAT)
     assert asked == []
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    refreshed(page)
+    recipients_refreshed(page)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -205,8 +210,8 @@ def test_it_is_for_everybody_and_fits_a_telephone(page: Any, theme: str) -> None
         page.reload()
         settled(page)
         page.wait_for_selector("#people table")
-        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, width
-        if not page.locator("#people-status-done.tl-on").count():  # the address restores the filter of the other width
+        fits(page)
+        if width == 1280:  # the address restores the filter at the other width
             page.click("#people-status-done")
         page.wait_for_selector("#people-status-done.tl-on")
         assert faults_of(page) == [], (theme, width)
@@ -221,13 +226,13 @@ def test_names_never_run(page: Any, campaign: Campaign) -> None:
         Contact.objects.filter(pk=recipient.contact_id).update(name=text)
         Recipient.objects.filter(pk=recipient.pk).update(status="done", outcome="failed", reason=text)
     page.reload()
-    page.wait_for_selector("#people table")
-    title = page.title()
     for text in HOSTILE:
-        assert text in page.locator("#people").inner_text()
-    for number in range(len(HOSTILE)):
+        expect(page.locator("#people")).to_contain_text(text, use_inner_text=True)
+    for number, text in enumerate(HOSTILE):
         page.locator("#people a[data-drawer]").nth(number).click()
+        expect(page.locator("#drawer-title")).to_contain_text(text, use_inner_text=True)
         page.wait_for_selector("#drawer .tl-checks")
-        assert HOSTILE[number] in page.locator("#drawer-title").inner_text()
         page.keyboard.press("Escape")
-    assert page.title() == title and page.locator("#people img, #people script, #people svg").count() == 0
+        page.wait_for_selector("#drawer", state="hidden")
+    expect(page).not_to_have_title("1")  # as each of them would make it
+    expect(page.locator("#people img, #people script, #people svg")).to_have_count(0)

@@ -10,7 +10,7 @@ import pytest
 from campaigns.models import Campaign, Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES
+from tests.browser.support import MARKS, THEMES, expect
 from tests.browser.test_campaign_wizard import look
 from tests.calls import support
 
@@ -26,7 +26,8 @@ def test_a_hold_ends_at_the_second_half_past_two(signed_in: Any, contact: Contac
     page.fill("input[name=until]", f"{SPRING}T02:30")
     page.click("button[type=submit] >> text=Put on hold")
     page.wait_for_selector("text=02:30 does not exist on 30 March 2098 in Europe/Paris")
-    assert "Write 01:59 or 03:00." in page.inner_text("form.tl-card") and not page.locator(".tl-which").count()
+    expect(page.locator("form.tl-card")).to_contain_text("Write 01:59 or 03:00.")
+    expect(page.locator(".tl-which")).to_have_count(0)
     look(page, "hold-spring", theme)
     page.fill("input[name=until]", f"{AUTUMN}T02:30")
     page.press("input[name=until]", "Enter")
@@ -37,7 +38,7 @@ def test_a_hold_ends_at_the_second_half_past_two(signed_in: Any, contact: Contac
     second = question.get_by_role("radio", name="The second, after clocks go back (CET, UTC+1)")
     question.get_by_role("radio").first.focus()
     page.keyboard.press("ArrowDown")
-    assert second.is_checked()
+    expect(second).to_be_checked()
     page.keyboard.press("Enter")
     page.wait_for_selector("text=until 26 Oct 2098 02:30 UTC+1")
     contact.refresh_from_db()
@@ -57,7 +58,7 @@ def test_a_campaign_starts_at_the_first_and_ends_at_the_second_half_past_two(
         page.fill(f"input[name={name}_1]", "02:30")
     page.click("text=Save and continue")
     page.wait_for_selector("text=Nothing was saved.")
-    assert page.get_by_text("02:30 occurs twice on 26 October 2098").count() == 2
+    expect(page.get_by_text("02:30 occurs twice on 26 October 2098")).to_have_count(2)
     look(page, "when-autumn", theme)
     page.locator("input[name=starts_at_offset]").first.check()
     page.locator("input[name=ends_at_offset]").last.check()
@@ -68,8 +69,8 @@ def test_a_campaign_starts_at_the_first_and_ends_at_the_second_half_past_two(
         found = Campaign.objects.get()
         assert (found.starts_at, found.ends_at) == moments
         page.goto(address)
-        assert page.locator("input[name=starts_at_offset]").first.is_checked()
-        assert page.locator("input[name=ends_at_offset]").last.is_checked()
+        expect(page.locator("input[name=starts_at_offset]").first).to_be_checked()
+        expect(page.locator("input[name=ends_at_offset]").last).to_be_checked()
         page.click("text=Save and continue")
         page.wait_for_url("**/steps/limits/")
     page.goto(address)

@@ -15,7 +15,20 @@ from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import Organization
-from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, spill_at, until, visit
+from tests.browser.support import (
+    BEAT,
+    MARKS,
+    THEMES,
+    a_member,
+    expect,
+    faults_of,
+    fits,
+    settled,
+    sign_in,
+    spill_at,
+    until,
+    visit,
+)
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
@@ -52,7 +65,7 @@ def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNu
     page.goto("/admin/")
     until(page, f"{DRAWN}?.data.datasets.length === 4")
     total = f"{DRAWN}.data.datasets.flatMap(each => each.data).reduce((sum, n) => sum + n, 0)"
-    assert page.evaluate(total) == 7
+    until(page, f"{total} === 7")
     page.wait_for_selector("text=The key was <b>refused</b>.")
     page.wait_for_selector("text=/ends about/")
     page.evaluate("window.stayed = true")
@@ -60,22 +73,23 @@ def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNu
     page.evaluate(f"window.chart = {DRAWN}")
     later = timezone.now() + timedelta(hours=1)
     support.single(busy, "+33612345677", status=Status.RINGING, dialed_at=timezone.now(), next_read_at=later)
-    page.wait_for_selector(".tl-big:has-text('2 under way')", timeout=15_000)
+    page.wait_for_selector(".tl-big:has-text('2 under way')")
     page.evaluate("htmx.trigger('#today', 'tl:refresh')")  # this refresh is due every half minute
     until(page, f"{total} === 8")
-    assert page.evaluate(f"window.stayed && window.chart === {DRAWN}")
+    until(page, f"window.stayed && window.chart === {DRAWN}")
 
 
 def test_nothing_is_asked_while_the_page_is_out_of_sight(signed_in: Any, busy: PhoneNumber) -> None:
     page = signed_in
     visit(page, "/admin/")
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    settled(page)  # requests that were on their way
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2.3 * BEAT)
     assert asked == []
     page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
-    with page.expect_request("**/overview/", timeout=10_000):
+    with page.expect_request("**/overview/"):
         pass
 
 
@@ -96,7 +110,7 @@ def test_it_is_for_everybody_and_fits(signed_in: Any, busy: PhoneNumber, theme: 
             visit(page, path)
             if path == "/admin/":
                 until(page, f"{DRAWN} !== undefined")
-            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (path, width)
+            fits(page)
             assert faults_of(page) == [], (path, width)
 
 
@@ -121,15 +135,15 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     page.set_viewport_size({"width": 1280, "height": 800})
     page.click("button:has-text('Try it with the sandbox')")
     page.wait_for_selector("text=/has the provider account/")
-    assert page.locator(".tl-way .tl-done").count() == 3
+    expect(page.locator(".tl-way .tl-done")).to_have_count(3)
     page.wait_for_selector(".tl-next >> text=Import contacts")
     # A test call to one's own phone.
     page.goto(f"/admin/providers/assistant/{Assistant.objects.get().pk}/change/")
     page.fill("#test-number", "06 12 34 56 01")
     page.click("button:has-text('Test call')")
     page.wait_for_selector("input[name=variable-appointment]")
-    assert page.input_value("input[name=variable-appointment]") == "Tuesday 9:30"
-    assert page.input_value("input[name=to_number]") == "06 12 34 56 01"
+    expect(page.locator("input[name=variable-appointment]")).to_have_value("Tuesday 9:30")
+    expect(page.locator("input[name=to_number]")).to_have_value("06 12 34 56 01")
     page.click("text=Check without calling")
     page.wait_for_selector("[role=status] >> text=The call would be placed at once.")  # the panel beside says it before
     page.click("text=Place the call")
@@ -146,14 +160,17 @@ def test_everybody_sees_their_own(
     support.campaign(theirs, people, status="running", started_at=timezone.now()).save()
     a_member(organization, "viewer", "vera")
     a_member(stranger, "manager", "stan")
-    seen = {}
-    for name in ("vera", "stan"):
+    for name, seen, unseen in (
+        ("vera", ("Unsure", "Second"), ("Their line",)),
+        ("stan", ("Their line", "No calls placed today."), ("Unsure", "Second")),
+    ):
         page = sign_in(browser.new_page(), name)
         page.wait_for_selector("text=Calls per hour")
         page.wait_for_selector("#today .tl-health")
-        seen[name] = page.inner_text("#content, main, body")
+        for text in seen:
+            expect(page.locator("body")).to_contain_text(text, use_inner_text=True)
+        settled(page)
+        for text in unseen:
+            expect(page.locator("body")).not_to_contain_text(text, use_inner_text=True)
         page.context.clear_cookies()
-    assert "Unsure" in seen["vera"] and "Second" in seen["vera"] and "Their line" not in seen["vera"]
-    assert "Their line" in seen["stan"] and "No calls placed today." in seen["stan"]
-    assert "Unsure" not in seen["stan"] and "Second" not in seen["stan"]
     assert ProviderAccount.objects.count() == 3

@@ -10,7 +10,19 @@ import pytest
 from tenants.models import Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, SPILL, WIDTHS, Contexts, desk, faults_of, spill_at, visit
+from tests.browser.support import (
+    MARKS,
+    SPILL,
+    WIDTHS,
+    Contexts,
+    desk,
+    expect,
+    faults_of,
+    spill_at,
+    themed,
+    until,
+    visit,
+)
 
 pytestmark = MARKS
 PROOF = pytest.mark.proof
@@ -50,15 +62,15 @@ def test_pages_are_for_everybody_and_fit_and_show_what_others_wrote_as_text(
     faults: dict[str, list[str]] = {}
     shown = 0
     for name in visits(manager, pages_of(organization, every_state=every_state)):
-        assert ("dark" in (manager.get_attribute("html", "class") or "")) == (theme == "dark"), name
+        themed(manager, theme)
         faults[name] = []
         for width in WIDTHS:
             if (spill := spill_at(manager, width)) > 0:
                 faults[name].append(f"{spill} pixels wider than a window of {width}")
             if every_state or width == WIDTHS[0]:
                 faults[name] += faults_of(manager)
-        assert manager.title() != "hit", name
-        assert manager.locator("img[src=x]").count() == 0, name
+        expect(manager, name).not_to_have_title("hit")
+        expect(manager.locator("img[src=x]"), name).to_have_count(0)
         shown += "{{7*7}}" in manager.inner_text("body")
     assert shown > 20
     manager.context.clear_cookies()
@@ -69,4 +81,4 @@ def test_pages_are_for_everybody_and_fit_and_show_what_others_wrote_as_text(
 
 def test_a_page_that_spills_is_found(manager: Any) -> None:
     manager.evaluate("document.body.style.width = '3000px'")
-    assert manager.evaluate(SPILL) > 0
+    until(manager, f"{SPILL} > 0")

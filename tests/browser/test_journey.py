@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.browser import demo
-from tests.browser.support import CHROMIUM, Chromium, faults_of, sign_in
+from tests.browser.support import CHROMIUM, SOON, Chromium, faults_of, sign_in
 
 pytestmark = [
     pytest.mark.browser,
@@ -44,8 +44,8 @@ class Newcomer:
         self.page.select_option(select, label=label)
         self.clicks += 2  # opened, and chosen
 
-    def sees(self, text: str, seconds: float = 20) -> None:
-        self.page.locator(f"text={text}").locator("visible=true").first.wait_for(timeout=seconds * 1000)
+    def sees(self, text: str, milliseconds: float = SOON) -> None:
+        self.page.locator(f"text={text}").locator("visible=true").first.wait_for(timeout=milliseconds)
 
 
 def hours_around_now() -> tuple[str, str]:
@@ -105,6 +105,7 @@ def make_campaign(user: Newcomer) -> None:
         user.click(f"input[name=windows-0-days][value={day}]")
     page.fill("input[name=legal_override]", "A trial with the sandbox, which dials no phone")
     user.click("text=Save and continue")
+    page.wait_for_url("**/steps/limits/")
     user.click("text=Save and continue")
     user.sees("Nothing is missing. The campaign can start.")
     user.click("text=Start now")
@@ -113,7 +114,7 @@ def make_campaign(user: Newcomer) -> None:
 
 
 def find_why_one_is_not_called(user: Newcomer) -> None:
-    user.sees("Needs attention", 60)  # the page refreshes itself: the recipient whose answer was lost
+    user.sees("Needs attention", 4 * SOON)  # the page refreshes itself: the recipient whose answer was lost
     user.click("#tab-recipients")
     user.click("text=Yuki Tanaka")
     user.sees("Outside calling hours")

@@ -9,7 +9,7 @@ import pytest
 from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
-from tests.browser.support import MARKS, THEMES
+from tests.browser.support import MARKS, THEMES, expect
 from tests.browser.test_campaign_wizard import look
 from tests.conftest import an_assistant
 
@@ -42,14 +42,14 @@ def test_a_person_is_found_and_called(
     page.wait_for_selector("text=Time in Europe/Paris")
     page.select_option("select[name=assistant]", label="Reminder")
     page.wait_for_selector("input[name=variable-slot]")
-    assert page.locator("input[name=variable-slot]").input_value() == "10:15"
-    assert page.locator("input[name=to_number]").input_value() == "+33612345678"
+    expect(page.locator("input[name=variable-slot]")).to_have_value("10:15")
+    expect(page.locator("input[name=to_number]")).to_have_value("+33612345678")
     page.wait_for_selector("text=The call would be placed at once.")
     look(page, "8-launch-ready", theme)
     page.fill("#find", "+1 212 555 0100")
     page.click("#found >> text=Adam")
     page.wait_for_selector("text=Time in America/New_York")
-    assert page.locator("select[name=assistant]").input_value() == str(assistant.pk), "the assistant stays"
+    expect(page.locator("select[name=assistant]"), "the assistant stays").to_have_value(str(assistant.pk))
     page.fill("#find", "06 99 88 77 66")
     page.click("#found >> text=this number alone")
     page.wait_for_selector("text=Unknown number")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from campaigns.models import Contact, ContactList
 from tenants.models import Membership, Organization, SavedView
-from tests.browser.support import MARKS, THEMES, faults_of, spill_at
+from tests.browser.support import MARKS, THEMES, expect, faults_of, spill_at, until
 
 pytestmark = MARKS
 CONTACTS = "/admin/campaigns/contact/"
+ALL = re.compile(rf"{CONTACTS}\??$")
 
 
 @pytest.fixture
@@ -29,12 +31,12 @@ def test_a_chip_removes_its_filter_and_a_view_brings_it_back(page: Any) -> None:
     page.click("text=Save view")
     page.wait_for_selector("text=The view “New today” is saved.")
     page.click(".tl-chip.tl-on")
-    page.wait_for_selector(".tl-chip.tl-on", state="detached")
-    assert "day=" not in page.url
+    expect(page).to_have_url(ALL)
+    expect(page.locator(".tl-chip.tl-on")).to_have_count(0)
     page.click("text=New today")
     page.wait_for_url("**day=today*")
     page.go_back()
-    assert "day=" not in page.url
+    expect(page).to_have_url(ALL)
     page.click("text=Change saved views")
     page.click("text=Remove “New today”")
     page.wait_for_selector(".tl-saved", state="detached")
@@ -48,22 +50,25 @@ def test_lists_and_the_sidebar_are_for_everybody(page: Any, theme: str) -> None:
     page.click("text=Save this view")
     page.set_viewport_size({"width": 1280, "height": 900})
     assert faults_of(page) == []
-    assert page.locator(".tl-place").inner_text().split("\n")[0].startswith("Acme")
-    bottom = page.evaluate(
+    expect(page.locator(".tl-place")).to_have_text(re.compile("^Acme"), use_inner_text=True)
+    until(
+        page,
         "document.querySelector('details[data-group=Administration]').getBoundingClientRect().bottom"
+        " < document.querySelector('.tl-place').getBoundingClientRect().top",
     )
-    assert bottom < page.evaluate("document.querySelector('.tl-place').getBoundingClientRect().top")
     assert spill_at(page, 400) <= 0
 
 
 def test_groups_of_the_sidebar_stay_as_they_were_left(page: Any) -> None:
-    setup = "details[data-group=Setup]"
-    assert not page.evaluate(f"document.querySelector('{setup}').open")
+    setup, contacts = "details[data-group=Setup]", "details[data-group=Contacts]"
+    page.wait_for_selector(f"{setup}:not([open])")
     page.click(f"{setup} summary")
-    page.click("details[data-group=Contacts] summary")
+    page.wait_for_selector(f"{setup}[open]")
+    page.click(f"{contacts} summary")
+    page.wait_for_selector(f"{contacts}:not([open])")
     page.goto("/admin/calls/call/")
     page.wait_for_selector(f"{setup}[open]")
-    assert not page.evaluate("document.querySelector('details[data-group=Contacts]').open")
+    page.wait_for_selector(f"{contacts}:not([open])")
 
 
 def test_the_switcher_shows_one_organization(page: Any, sister: Organization) -> None:
@@ -71,11 +76,12 @@ def test_the_switcher_shows_one_organization(page: Any, sister: Organization) ->
     Membership.objects.create(user=home.user, organization=sister, role="viewer")
     Contact.objects.create(organization=sister, phone="+33612345679", name="Grace")
     page.reload()
-    assert page.locator("#result_list tbody tr").count() == 2
+    rows = page.locator("#result_list tbody tr")
+    expect(rows).to_have_count(2)
     page.select_option("#place", label=sister.name)
-    page.wait_for_selector("#result_list >> text=Ada", state="detached")
-    assert page.locator("#result_list >> text=Grace").count() == 1
-    assert "Viewer" in page.locator(".tl-place").inner_text()
+    expect(page.locator(".tl-place")).to_contain_text("Viewer", use_inner_text=True)
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Grace")
     page.select_option("#place", label="All organizations")
     page.wait_for_selector("#result_list >> text=Ada")
 

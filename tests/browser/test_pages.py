@@ -14,7 +14,7 @@ from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
-from tests.browser.support import MARKS, faults_of, until, visit
+from tests.browser.support import MARKS, faults_of, fits, themed, until, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -42,7 +42,7 @@ def test_a_call_is_launched_in_a_browser(signed_in: Any, assistant: Assistant, p
     assert call.dynamic_variables == {"slot": "Monday"}
     # The page refreshes while the call runs.
     Call.objects.update(customer_name="Renamed meanwhile")
-    page.wait_for_selector("text=Renamed meanwhile", timeout=10_000)
+    page.wait_for_selector("text=Renamed meanwhile")
 
 
 def test_pages_are_quiet_and_fit_a_telephone(signed_in: Any, assistant: Assistant, phone_number: PhoneNumber) -> None:
@@ -58,7 +58,7 @@ def test_pages_are_quiet_and_fit_a_telephone(signed_in: Any, assistant: Assistan
         f"/admin/providers/assistant/{assistant.pk}/change/",
     ):
         visit(page, path)
-        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, path
+        fits(page)
 
 
 def test_a_row_is_added_to_an_assistants_variables(signed_in: Any, assistant: Assistant) -> None:
@@ -101,7 +101,7 @@ def test_the_charts_of_a_campaign_are_drawn(
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/?tab=results")
     page.wait_for_selector("text=When contacts answer")
     until(page, "Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    fits(page)
 
 
 def test_scripts_come_from_here_alone_and_are_not_evaluated(client: Any) -> None:
@@ -124,7 +124,7 @@ def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: As
     # The user's menu.
     page.click("text=unfold_more")
     page.click("text=Dark")
-    assert "dark" in page.get_attribute("html", "class")
+    themed(page, "dark")
     # The drawer of filters.
     page.click("text=Filters")
     page.wait_for_selector("#changelist-filter select, #changelist-filter a")
@@ -132,9 +132,9 @@ def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: As
     page.wait_for_selector("#changelist-filter", state="hidden")
     # The switch for dark mode.
     page.goto("/admin/campaigns/campaign/")
-    assert "dark" in page.get_attribute("html", "class")
+    themed(page, "dark")
     page.keyboard.press("Control+e")
-    assert page.get_attribute("html", "class") == "light"
+    themed(page, "light")
     # Search over everything.
     page.keyboard.press("Control+k")
     page.wait_for_selector("#search-input-command:focus")

@@ -12,13 +12,15 @@ from calls.models import Call, Status
 from campaigns.models import Campaign, Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES, a_member, faults_of, sign_in, until
+from tests.browser.support import MARKS, THEMES, a_member, expect, faults_of, fits, sign_in, themed, until
 from tests.calls import support
 
 pytestmark = MARKS
 
 NUMBER = "+33612345678"
 FIELD = "#search-input-command"
+RESULTS = "#command-results"
+ANNOUNCED = f"document.querySelector('{FIELD}').getAttribute('aria-activedescendant')"
 
 
 @pytest.fixture
@@ -39,27 +41,27 @@ def calls(organization: Organization, contact: Contact, assistant: Assistant, ph
     return found
 
 
-def open_now(page: Any) -> str:
-    found: str = page.evaluate("document.querySelector('dialog[open]')?.id || ''")
-    return found
+def opened(page: Any, dialog: str, told: str | None = None) -> None:
+    expect(page.locator("dialog[open]"), told).to_have_id(dialog)
+
+
+def nothing_opened(page: Any) -> None:
+    expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_a_person_is_found_and_opened_by_keys_alone(signed_in: Any, calls: list[Call], contact: Contact) -> None:
     page = signed_in
     page.keyboard.press("/")
     page.wait_for_selector(f"{FIELD}:focus")
-    page.keyboard.type("06 12 34")
-    page.wait_for_selector("#command-results [role=option]")
-    assert page.get_attribute(FIELD, "aria-expanded") == "true"
-    assert "Ada" in page.text_content("#command-results [role=option]")
+    page.keyboard.insert_text("06 12 34")  # at once: no results of a part of it are shown before
+    field, options = page.locator(FIELD), page.locator(f"{RESULTS} [role=option]")
+    expect(options.first).to_contain_text("Ada")
+    expect(field).to_have_attribute("aria-expanded", "true")
     # The selection is announced; the arrow keys wrap around.
-    page.keyboard.press("ArrowDown")
-    first = page.get_attribute(FIELD, "aria-activedescendant")
-    assert page.get_attribute(f"#{first}", "aria-selected") == "true"
-    page.keyboard.press("ArrowUp")
-    assert page.get_attribute(FIELD, "aria-activedescendant") != first
-    page.keyboard.press("ArrowDown")
-    assert page.get_attribute(FIELD, "aria-activedescendant") == first
+    for key, option in (("ArrowDown", options.first), ("ArrowUp", options.last), ("ArrowDown", options.first)):
+        page.keyboard.press(key)
+        expect(option).to_have_attribute("aria-selected", "true")
+        until(page, f"document.querySelector('{RESULTS} [aria-selected=true]').id === {ANNOUNCED}")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/contact/{contact.pk}/change/")
 
@@ -79,12 +81,14 @@ def test_the_search_closes_and_gives_the_focus_back(signed_in: Any, calls: list[
     page.wait_for_selector("text=Nothing found for “zzzz”")
     for _ in range(2):  # the first Escape empties the field
         page.keyboard.press("Escape")
-    until(page, "!document.querySelector('dialog[open]')")
-    assert page.evaluate("document.activeElement.matches('[data-palette]')")
+    nothing_opened(page)
+    expect(page.locator("[data-palette]:focus")).to_have_count(1)
     page.keyboard.press("Control+k")
-    assert page.input_value(FIELD) == "" and page.text_content("#command-results").strip() == ""
+    opened(page, "palette")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(RESULTS)).to_have_text("")
     page.mouse.click(5, 5)
-    until(page, "!document.querySelector('dialog[open]')")
+    nothing_opened(page)
 
 
 def test_another_organization_is_not_found(browser: Any, organization: Organization, calls: list[Call]) -> None:
@@ -99,16 +103,15 @@ def test_another_organization_is_not_found(browser: Any, organization: Organizat
 def test_rows_are_walked_and_opened(signed_in: Any, calls: list[Call]) -> None:
     page = signed_in
     page.goto("/admin/calls/call/")
-    chosen = "document.activeElement.closest('tr')?.rowIndex ?? null"
-    rows = [page.evaluate(chosen)]
-    for key in ("j", "j", "k", "k"):
+    rows = "[...document.querySelectorAll('#result_list tbody tr')]"
+    chosen = f"{rows}.indexOf(document.activeElement.closest('tr'))"
+    until(page, f"{rows}.length === 3 && {chosen} === -1")
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1), ("k", 0), ("k", 0)):
         page.keyboard.press(key)
-        rows.append(page.evaluate(chosen))
-    assert (rows[0], rows[2] > rows[1], rows[3] == rows[1], rows[4] == rows[1]) == (None, True, True, True)
-    outline = page.evaluate("getComputedStyle(document.activeElement.closest('tr')).outlineStyle")
-    assert outline == "solid", "the row is visible"
+        until(page, f"{chosen} === {row}")
+    until(page, "getComputedStyle(document.activeElement.closest('tr')).outlineStyle === 'solid'")  # it is visible
     page.keyboard.press("Escape")
-    assert page.evaluate(chosen) is None
+    until(page, f"{chosen} === -1")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/call/{calls[2].pk}/change/")
@@ -128,28 +131,29 @@ def test_keys_rest_while_somebody_types(signed_in: Any, calls: list[Call], conta
     page.goto("/admin/calls/call/")
     page.click("#searchbar")
     page.keyboard.type("/?jkpn")
-    assert page.input_value("#searchbar") == "/?jkpn"
-    assert open_now(page) == ""
+    expect(page.locator("#searchbar")).to_have_value("/?jkpn")
+    nothing_opened(page)
     page.goto(f"/admin/campaigns/contact/{contact.pk}/change/")
     page.click("text=Edit contact")
     page.click("#id_consent_evidence")
     page.keyboard.type("/?jk[]")
-    assert page.input_value("#id_consent_evidence") == "/?jk[]"
-    assert open_now(page) == ""
+    expect(page.locator("#id_consent_evidence")).to_have_value("/?jk[]")
+    nothing_opened(page)
 
 
 def test_the_keys_are_listed(signed_in: Any, calls: list[Call]) -> None:
     page = signed_in
     page.keyboard.press("?")
-    assert open_now(page) == "keys"
-    assert "Next and previous row of a list" in page.text_content("#keys")
+    opened(page, "keys")
+    expect(page.locator("#keys")).to_contain_text("Next and previous row of a list")
     page.keyboard.press("/")
-    assert open_now(page) == "keys", "one at a time"
+    opened(page, "keys", "one at a time")
     page.keyboard.press("Escape")
+    nothing_opened(page)
     page.click("[data-keys]")
-    assert open_now(page) == "keys"
+    opened(page, "keys")
     page.click("#keys button")
-    assert open_now(page) == ""
+    nothing_opened(page)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -163,17 +167,20 @@ def test_search_and_keys_can_be_used_by_all(
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": 400, "height": 800})
     sign_in(page)
-    assert ("dark" in (page.get_attribute("html", "class") or "")) == (theme == "dark")
+    themed(page, theme)
     faults = {}
     page.keyboard.press("?")
+    opened(page, "keys")
     faults["keys"] = faults_of(page)
     page.keyboard.press("Escape")
+    nothing_opened(page)
     page.keyboard.press("/")
-    page.keyboard.type("ada")
-    page.wait_for_selector("#command-results [role=option]")
+    page.keyboard.insert_text("ada")
+    page.wait_for_selector(f"{RESULTS} [role=option]")
     page.keyboard.press("ArrowDown")
+    page.wait_for_selector(f"{RESULTS} [aria-selected=true]")
     faults["search"] = faults_of(page)
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    fits(page)
     page.fill(FIELD, "zzzz")
     page.wait_for_selector("text=Nothing found for")
     faults["nothing"] = faults_of(page)
@@ -186,4 +193,4 @@ def test_what_is_found_is_only_text(signed_in: Any, contact: Contact) -> None:
     page.keyboard.press("/")
     page.keyboard.type("<img src=x")
     page.wait_for_selector("text=<img src=x onerror=alert(1)>")
-    assert page.query_selector("#command-results img") is None
+    expect(page.locator(f"{RESULTS} img")).to_have_count(0)

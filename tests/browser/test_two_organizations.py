@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,7 +22,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, SOON, Contexts, desk, forged, visit
+from tests.browser.support import MARKS, Contexts, desk, expect, forged, refreshed, visit
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
@@ -177,7 +178,7 @@ def test_search_finds_nothing_of_it(browsers: Contexts, theirs: Organization, ou
         page.locator("#find").press_sequentially(term)
         page.wait_for_selector("#found >> text=" + ("Our Ada" if term == PHONE else "No contact"))
         unmarked(page.inner_html("#found"), "launch")
-    assert page.locator("select[name=assistant] option").all_inner_texts()[1:] in ([], ["Our voice"])
+    expect(page.locator("select[name=assistant] option", has_text=MARK)).to_have_count(0)
     number = PhoneNumber.objects.filter(organization=theirs).earliest("pk")
     sent = {"assistant": str(number.account.assistants.get().pk), "phone_number": str(number.pk), "to_number": PHONE}
     answer = forged(page, page.url, **sent, contact=str(other.pk), _launch="1")
@@ -189,15 +190,27 @@ def test_what_happens_there_stays_there(browsers: Contexts, theirs: Organization
     """Both have their dashboards open while one campaign is paused and all calls are stopped."""
     mine, other = desk(browsers, ours, "manager"), desk(browsers, theirs, "viewer")
     visit(mine, "/admin/")
-    before = mine.inner_text("#overview").replace(mine.inner_text("#overview h3 .tl-faint"), "")
+    before = overview_of(mine)
     Organization.objects.filter(pk=theirs.pk).update(calls_stopped=True)
     Campaign.objects.filter(organization=theirs, status="running").update(status="paused", status_reason=MARK)
-    other.wait_for_selector("text=/All calls of .* are stopped/", timeout=SOON)
-    with mine.expect_response("**/overview/", timeout=SOON) as told:
-        pass
-    unmarked(told.value.text(), "overview")
-    assert "are stopped" not in mine.inner_text("body")
-    assert mine.inner_text("#overview").replace(mine.inner_text("#overview h3 .tl-faint"), "") == before
+    other.wait_for_selector("text=/All calls of .* are stopped/")
+    refreshed(mine, "#overview", "**/overview/")
+    unmarked(mine.content(), "overview")
+    expect(mine.locator("body")).not_to_contain_text("are stopped")
+    assert overview_of(mine) == before
+
+
+def overview_of(page: Any) -> str:
+    """Return the text of a dashboard that has settled, without the time of day."""
+    text: str = page.inner_text("#overview")
+    return text.replace(page.inner_text("#overview h3 .tl-faint"), "")
+
+
+def offered(buttons: Any, may: bool) -> None:
+    if may:
+        expect(buttons.first).to_be_attached()
+    else:
+        expect(buttons).to_have_count(0)
 
 
 def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
@@ -208,18 +221,19 @@ def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Or
     own = Campaign.objects.get(organization=ours)
     page.goto(reverse("admin:campaigns_campaign_changelist"))
     rows = page.locator("#result_list tbody tr")
-    assert rows.filter(has_text="Ours").count() == 1 and rows.filter(has_text=MARK).count() > 1
+    expect(rows.filter(has_text="Ours")).to_have_count(1)
+    expect(rows.filter(has_text=MARK).nth(1)).to_be_attached()
     step = "admin:campaigns_campaign_step"
     for row, may in ((own, True), (running, False)):
         visit(page, reverse("admin:campaigns_campaign_change", args=[row.pk]))
-        assert (page.locator("#panel a[href*='/do/']").count() > 0) == may, row
+        offered(page.locator("#panel a[href*='/do/']"), may)
         pause = reverse(step, args=[row.pk, "pause"])
         assert page.request.get(pause).status == (200 if may else 403)
         assert forged(page, pause).status == (302 if may else 403)
         row.refresh_from_db()
         assert row.status == ("paused" if may else "running")
         visit(page, f"{reverse('admin:campaigns_campaign_change', args=[row.pk])}?tab=settings")
-        assert (page.locator("button[name=_save]").count() > 0) == may
+        offered(page.locator("button[name=_save]"), may)
     # A form for a new object does not offer the other organization.
     for path in ("admin:campaigns_campaign_add", "admin:calls_call_launch", "admin:campaigns_contactlist_import_new"):
         visit(page, reverse(path))
@@ -228,10 +242,10 @@ def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Or
     page.goto(reverse("admin:campaigns_campaign_change", args=[running.pk]))
     page.wait_for_selector("#panel >> text=Running")
     there.delete()
-    page.wait_for_selector("text=This record was deleted or erased meanwhile.", timeout=SOON)
+    page.wait_for_selector("text=This record was deleted or erased meanwhile.")
     unmarked(page.inner_html("#content"), "after leaving")  # the switcher of the open page still has its name
     Membership.objects.update(role="viewer")
     page.goto(reverse("admin:campaigns_campaign_change", args=[own.pk]))
     page.wait_for_selector("#panel >> text=Paused")
-    assert page.locator("#panel a[href*='/do/']").count() == 0
+    offered(page.locator("#panel a[href*='/do/']"), False)
     assert forged(page, reverse(step, args=[own.pk, "resume"])).status == 403

@@ -16,7 +16,7 @@ from tenants.backoffice.buttons import Step
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Organization
 from tenants.policy import Level
-from tests.browser.support import MARKS, SOON, forged, visit
+from tests.browser.support import MARKS, expect, forged, visit
 
 pytestmark = MARKS
 DASHBOARD = "/admin/"
@@ -144,19 +144,20 @@ def test_what_one_does_arrives_and_who_may_not_can_not(staff: Mapping[Level, Any
         doer, onlooker = staff[step.action.role], staff[Level(step.action.role - 1)]
         what = f"{doing.step} {row}"
         visit(onlooker, url_of(row))
-        assert onlooker.locator(f"a[href='{url}']").count() == 0, what
+        expect(onlooker.locator(f"a[href='{url}']"), what).to_have_count(0)
         before = state(row)
         refused = forged(onlooker, url, **doing.fields)
         assert refused.status == 403 and "Your role does not include this action" in refused.text(), what
         assert state(row) == before, what
         onlooker.goto(doing.at(row))
         onlooker.wait_for_selector(doing.misses or "#panel, #overview")
-        assert not doing.sees or onlooker.locator(doing.sees).count() == 0, what
+        if doing.sees:
+            expect(onlooker.locator(doing.sees), what).to_have_count(0)
         take(doer, row, doing.step, doing.fields)
         if doing.sees:
-            onlooker.wait_for_selector(doing.sees, timeout=SOON)
+            onlooker.wait_for_selector(doing.sees)
         else:
-            onlooker.wait_for_selector(doing.misses, state="detached", timeout=SOON)
+            onlooker.wait_for_selector(doing.misses, state="detached")
 
 
 def both_at(one: Any, other: Any, path: str) -> None:
@@ -180,9 +181,9 @@ def test_the_same_doubt_is_settled_once(staff: Mapping[Level, Any]) -> None:
                 page.fill(f"[name={name}]", text)
         operator.click(f"button:has-text('{kept.button}')")
         operator.wait_for_selector("text=The call counts as")
-        manager.click(f"button:has-text('{late.button}')")
         row.refresh_from_db()
         assert row.status != Status.UNCONFIRMED
+        manager.click(f"button:has-text('{late.button}')")
         told = f"“{late.label}” is not possible any more: the status is now “{row.get_status_display()}”."
         manager.wait_for_selector(f"text={told}")
         assert StaffDecision.objects.filter(call=row).count() == 1
@@ -198,7 +199,8 @@ def test_a_campaign_is_started_and_paused_once(staff: Mapping[Level, Any]) -> No
             page.click(f"button:has-text('{step.button}')")
             page.wait_for_selector(badge(becomes))
         told = f"“{step.label}” is not possible any more: the status is now “{becomes}”."
-        assert told in manager.inner_text("body") and told not in operator.inner_text("body")
+        expect(manager.locator("body")).to_contain_text(told)
+        expect(operator.locator("body")).not_to_contain_text(told)
     done = AuditEntry.objects.filter(subject=str(row.uuid)).order_by("pk").values_list("action", "actor")
     assert list(done) == [(f"campaign.{name}", "operator") for name in ("running", "paused", "running", "canceled")]
 
@@ -239,7 +241,7 @@ def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: Mappi
     admin.wait_for_selector("text=Changed since you opened this page: “Name”.")
     row.refresh_from_db()
     assert row.name == "Of the manager"
-    assert admin.input_value("[name=name]") == "Of the admin", "typed text stays"
+    expect(admin.locator("[name=name]"), "typed text stays").to_have_value("Of the admin")
     admin.click(save)
     admin.wait_for_url(lambda url: not url.endswith(page))
     row.refresh_from_db()
@@ -256,6 +258,6 @@ def test_who_is_erased_stays_so(staff: Mapping[Level, Any]) -> None:
     for page, path in ((admin, url_of(person)), (operator, operator.url)):
         answer = forged(page, path, name="Remember Me", reason="late")
         assert answer.status == 404 and "The object does not exist, was deleted" in answer.text()
-    admin.wait_for_selector("text=This record was deleted or erased meanwhile.", timeout=SOON)
+    admin.wait_for_selector("text=This record was deleted or erased meanwhile.")
     person.refresh_from_db()
     assert person.name == "" and person.phone.startswith("erased")

@@ -14,7 +14,7 @@ from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNo
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.scoped_admin import page_of
 from tenants.policy import Level
-from tests.browser.support import MARKS, SOON, forged
+from tests.browser.support import MARKS, expect, forged, settled
 
 pytestmark = MARKS
 Staff = Mapping[Level, Any]
@@ -32,14 +32,15 @@ def closed(page: Any, *paths: str, **fields: str) -> None:
 
 
 def nowhere(page: Any, *texts: str) -> None:
-    shown = page.inner_text("body")
-    assert [text for text in texts if text in shown] == []
+    settled(page)
+    for text in texts:
+        expect(page.locator("body")).not_to_contain_text(text, use_inner_text=True)
 
 
 def test_a_new_campaign(staff: Staff) -> None:
     manager, operator = staff[Level.MANAGER], staff[Level.OPERATOR]
     operator.goto(f"{ADMIN}/campaigns/campaign/")
-    assert operator.locator(NEW).count() == 0
+    expect(operator.locator(NEW)).to_have_count(0)
     closed(operator, f"{ADMIN}/campaigns/campaign/add/", f"{ADMIN}/campaigns/campaign/people/", name="Forged")
     manager.goto(f"{ADMIN}/campaigns/campaign/")
     manager.locator(NEW).first.click()
@@ -58,10 +59,10 @@ def test_a_new_campaign(staff: Staff) -> None:
     manager.check("label:has-text('Front desk')")
     manager.click("text=Save and continue")
     manager.wait_for_url("**/steps/when/")
-    operator.wait_for_selector("#idle >> text=Choose an assistant.", state="detached", timeout=2 * SOON)
+    operator.wait_for_selector("#idle >> text=Choose an assistant.", state="detached")
     manager.click("text=Save and continue")
     manager.wait_for_url("**/steps/limits/")
-    operator.wait_for_selector("#idle >> text=Nothing is missing. The campaign can start.", timeout=2 * SOON)
+    operator.wait_for_selector("#idle >> text=Nothing is missing. The campaign can start.")
     made.refresh_from_db()
     assert (made.name, made.status, Campaign.objects.filter(name="Forged").exists()) == ("Autumn", "draft", False)
 
@@ -76,8 +77,8 @@ def test_why_somebody_is_not_called(staff: Staff) -> None:
     operator.goto(viewer.url)
     operator.click("#panel >> text=Pause")
     operator.click("text=Pause the campaign")
-    viewer.wait_for_selector("#drawer >> text=The campaign is paused.", timeout=SOON)
-    assert viewer.locator("#drawer a[href*='/do/']").count() == 0
+    viewer.wait_for_selector("#drawer >> text=The campaign is paused.")
+    expect(viewer.locator("#drawer a[href*='/do/']")).to_have_count(0)
 
 
 def test_a_call_is_launched(staff: Staff) -> None:
@@ -100,7 +101,7 @@ def test_a_call_is_launched(staff: Staff) -> None:
     operator.wait_for_selector("input[name=to_number]", state="attached")
     operator.click("text=Place the call")
     operator.wait_for_selector("text=The call waits for its turn")
-    viewer.wait_for_selector(f"#overview li:has-text('Queued') b:text-is('{queued + 1}')", timeout=SOON)
+    viewer.wait_for_selector(f"#overview li:has-text('Queued') b:text-is('{queued + 1}')")
     assert Call.objects.get(to_number=NUMBER).created_by == "operator"
 
 
@@ -127,7 +128,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     while not job.run_step(row.pk):
         pass
     for onlooker in (operator, viewer):
-        onlooker.wait_for_selector("text=3 rows were read: 2 new contacts, 1 rejected.", timeout=SOON)
+        onlooker.wait_for_selector("text=3 rows were read: 2 new contacts, 1 rejected.")
         assert "nonsense" in onlooker.request.get(f"{ADMIN}/campaigns/contactimport/{row.pk}/rejected.csv").text()
     nowhere(operator, "Undo import")
     closed(operator, f"{ADMIN}/campaigns/contactimport/{row.pk}/do/undo/")
@@ -141,7 +142,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     operator.reload()
     operator.wait_for_selector("text=Being undone")
     assert undo.run_step(row.pk)
-    operator.wait_for_selector("text=2 contacts were removed", timeout=SOON)
+    operator.wait_for_selector("text=2 contacts were removed")
     assert not Contact.objects.filter(name__in=["Una", "Vic"]).exists()
 
 
@@ -157,14 +158,14 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     operator.fill("[name=reason]", "Asked on the phone")
     operator.click("button[name=_save]")
     operator.wait_for_url("**/donotcall/")
-    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", timeout=SOON)
+    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.")
     operator.goto(f"{home}import/")
     operator.fill("#id_numbers", "+12125550161\n+12125550162\nnonsense")
     operator.fill("#id_reason", "a letter")
     operator.click("text=Add to the do-not-call list")
     operator.wait_for_selector("text=2 numbers added to the list")
     viewer.goto(home)
-    assert viewer.locator("#result_list tbody tr:has-text('a letter')").count() == 2
+    expect(viewer.locator("#result_list tbody tr:has-text('a letter')")).to_have_count(2)
     nowhere(viewer, "Import numbers", "Add number")
     entry = DoNotCall.objects.get(phone=person.phone)
     operator.goto(f"{home}{entry.pk}/change/")
@@ -182,7 +183,7 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     manager.fill("[name=reason]", "They signed up again")
     manager.click("button:has-text('Allow calls again')")
     manager.wait_for_selector("text=may be called again.")
-    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", state="detached", timeout=SOON)
+    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", state="detached")
 
 
 def test_accounts_and_numbers(staff: Staff) -> None:
@@ -200,7 +201,7 @@ def test_accounts_and_numbers(staff: Staff) -> None:
     manager.wait_for_selector("text=PolyAI does not accept the credentials")
     circuit_breaker.block(account.pk, "misconfigured", "PolyAI refused the credentials (401).")
     for onlooker in (manager, operator):
-        onlooker.wait_for_selector("#panel >> text=PolyAI refused the credentials (401).", timeout=SOON)
+        onlooker.wait_for_selector("#panel >> text=PolyAI refused the credentials (401).")
     line = page_of(PhoneNumber).url("change", number.pk)
     operator.goto(line)
     nowhere(operator, "Save", "Delete")
@@ -210,7 +211,7 @@ def test_accounts_and_numbers(staff: Staff) -> None:
     manager.click("button[name=_save]")
     manager.wait_for_url("**/phonenumber/")
     operator.reload()
-    assert "Night desk" in operator.inner_text("body")
+    expect(operator.locator("body")).to_contain_text("Night desk")
 
 
 def test_search_files_and_settings(staff: Staff) -> None:
@@ -223,14 +224,12 @@ def test_search_files_and_settings(staff: Staff) -> None:
     # Search: the same contact, and no page beyond the role.
     for page, term, found in ((viewer, "Forget", "On hold"), (manager, "audit", "Audit"), (admin, "api k", "API keys")):
         page.keyboard.press("/")
-        page.keyboard.type(term)
+        page.fill("#search-input-command", term)
         page.wait_for_selector(f"#command-results [role=option]:has-text('{found}')")
-        page.keyboard.press("Escape")
     for page, term in ((operator, "audit"), (manager, "api k")):
         page.keyboard.press("/")
-        page.keyboard.type(term)
-        page.wait_for_selector("text=Nothing found for")
-        page.keyboard.press("Escape")
+        page.fill("#search-input-command", term)
+        page.wait_for_selector(f"text=Nothing found for “{term}”")
     # Files: a role that sees a list may download it.
     assert "Forget Me" in viewer.request.get(f"{ADMIN}/campaigns/contact/export.csv?q=Forget").text()
     closed(operator, f"{ADMIN}/tenants/auditentry/export.csv", f"{ADMIN}/calls/webhookdelivery/export.csv")
@@ -243,9 +242,8 @@ def test_search_files_and_settings(staff: Staff) -> None:
         page.click("text=Save")
         page.wait_for_selector("text=Your settings are saved.")
     call = Call.objects.earliest("pk")
-    shown = {}
-    for page in (viewer, operator):
+    for page, zone in ((viewer, "Asia/Tokyo"), (operator, "America/New_York")):
         page.goto(page_of(Call).url("change", call.pk))
-        shown[page] = page.inner_text(".tl-timeline time >> nth=0")
-        assert page.inner_text(".tl-zone").endswith("Asia/Tokyo" if page is viewer else "America/New_York")
-    assert shown[viewer] != shown[operator]
+        expect(page.locator(".tl-zone")).to_have_text(f"Times in {zone}")
+    times = ".tl-timeline time >> nth=0"
+    expect(operator.locator(times)).not_to_have_text(viewer.inner_text(times))

@@ -4,8 +4,9 @@
     python -m tests.conditions new-year-paris .venv/bin/python -m pytest -q tests/calls
 
 `busy` runs the command at nice 19 beside four busy loops. `quick` runs the tests that start no process and no engine
-with a clock that hardly moves, as on an infinitely fast machine. The other conditions start the clock of every Python
-process at another moment. PostgreSQL and Chromium keep the real clock.
+with a clock that hardly moves, as on an infinitely fast machine. `slow-pages` delays every answer to a browser by 0.3
+to 1 second. The other conditions start the clock of every Python process at another moment. PostgreSQL and Chromium
+keep the real clock.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MOMENTS = {
     "autumn-paris": ("2027-10-31T02:30", PARIS),  # the first 02:30 of this night
 }
 LOOPS = 4
+PLUGINS = {"quick": "tests.conditions.quick", "slow-pages": "tests.conditions.slow_pages"}  # of pytest
 SITE = Path(__file__).parent / "site"
 
 
@@ -40,8 +42,8 @@ def main(condition: str, command: list[str]) -> int:
                 loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
                 stack.callback(loop.kill)
             command = ["nice", "-n", "19", *command]
-        elif condition == "quick":
-            environment["PYTEST_ADDOPTS"] = f"{environment.get('PYTEST_ADDOPTS', '')} -p tests.conditions.quick"
+        elif condition in PLUGINS:
+            environment["PYTEST_ADDOPTS"] = f"{environment.get('PYTEST_ADDOPTS', '')} -p {PLUGINS[condition]}"
         else:
             moment, zone = MOMENTS[condition]
             there = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
@@ -54,6 +56,6 @@ def main(condition: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[1] not in {"busy", "quick", *MOMENTS}:
+    if len(sys.argv) < 3 or sys.argv[1] not in {"busy", *PLUGINS, *MOMENTS}:
         sys.exit(__doc__)
     sys.exit(main(sys.argv[1], sys.argv[2:]))
