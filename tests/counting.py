@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from calls.models import Call, CallCount, PersonCount
-from campaigns.models import ContactListMember, MemberCount, Recipient, RecipientCount
+from campaigns.models import ContactListMember, ContactTag, MemberCount, Recipient, RecipientCount, TagCount
 from tenants.db.counters import Counts
 
 RANG = ("completed", "no_answer", "busy", "failed")
@@ -44,11 +44,13 @@ def true_counts() -> dict[type[Counts], dict[tuple[Any, ...], tuple[Any, ...]]]:
             if call.status == "completed" and not call.is_voicemail:
                 reached.add(call.recipient_id)
     members = Counter((row.contact_list_id,) for row in ContactListMember.objects.all())
+    tags = Counter((row.tag_id,) for row in ContactTag.objects.all())
     return {
         RecipientCount: {key: tuple(total) for key, total in recipients.items()},
         CallCount: {key: tuple(total) for key, total in calls.items()},
         PersonCount: {key: (len(called), len(reached)) for key, (called, reached) in people.items()},
         MemberCount: {key: (n,) for key, n in members.items()},
+        TagCount: {key: (n,) for key, n in tags.items()},
     }
 
 

@@ -136,6 +136,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     _forget_numbers(held)
     _forget_texts(held)
     ImportOverwrite.objects.filter(contact=held).delete()
+    held.tagged.all().delete()
     if may_delete(held):
         held.delete()
         return

@@ -216,7 +216,7 @@ class ContactAdmin(NumberedAdmin):
         return {True: "No", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        prefetch_related_objects(rows, "further_numbers")
+        prefetch_related_objects(rows, "further_numbers", "tags")
         try:
             listed = persons.listed(rows)
         except UndecryptableSecret:  # of the key of the list
