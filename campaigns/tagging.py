@@ -86,6 +86,15 @@ def _all_named(organization_id: int, names: Sequence[str]) -> dict[str, Tag]:
     return found
 
 
+def check(organization_id: int, names: Sequence[str]) -> None:
+    """Raise NotTagged unless a contact of the organization can have these tags. Creates none."""
+    if len(names) > ContactTag.MAX:
+        raise NotTagged(TOO_MANY)
+    known = names_of(organization_id) if names else {}
+    if len({*known, *map(tag_key, names)}) > max(MOST, len(known)):
+        raise NotTagged(NO_ROOM)
+
+
 def replace(contact: Contact, names: Sequence[str]) -> bool:
     """Give the contact these tags and no others, inside a transaction. Return whether that changes anything.
 
@@ -161,7 +170,7 @@ def counts(tags: Collection[int]) -> dict[int, int]:
     return dict.fromkeys(tags, 0) | dict(kept.annotate(n=Sum("contacts")))
 
 
-def on(contacts: QuerySet[Contact]) -> QuerySet[Tag]:
+def on(contacts: Collection[Contact]) -> QuerySet[Tag]:
     """Return the tags that at least one of the contacts has."""
     return Tag.objects.filter(pk__in=ContactTag.objects.filter(contact__in=contacts).order_by().values("tag"))
 
