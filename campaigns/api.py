@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import django_filters
@@ -13,21 +13,24 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import further_numbers, phones
+from campaigns import further_numbers, phones, tagging
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
 from campaigns.models import (
     Contact,
     ContactNumber,
+    ContactTag,
     NumberKind,
+    Tag,
 )
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.name_search import named
 from campaigns.number_search import having
+from campaigns.rules.tag_names import NotATag, read_tags, tag_key
 from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
 from tenants.api.errors import Conflict, RefusedByRule, detail
-from tenants.api.fields import LongTextField, PublicIdField, WordField
+from tenants.api.fields import LongTextField, PublicIdField, TextField, WordField
 from tenants.api.permissions import crud
 from tenants.api.serializers import (
     OrganizationField,
@@ -82,12 +85,29 @@ class FurtherNumberSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=NumberKind.choices, allow_blank=True, default="")
 
 
+class TagsField(serializers.ListField):
+    """The names of a contact's tags. A list that is sent replaces them; a tag that does not exist yet is created."""
+
+    def __init__(self) -> None:
+        super().__init__(child=TextField(), required=False, max_length=ContactTag.MAX)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        try:
+            return list(read_tags(super().to_internal_value(data)))
+        except NotATag as error:
+            raise ValidationError(str(error)) from error
+
+    def to_representation(self, value: Any) -> list[str]:
+        return [tag.name for tag in value.all()]
+
+
 class ContactSerializer(OrganizedSerializer[Contact]):
     id = PublicIdField()
     organization = OrganizationField()
     phone = NumberField(max_length=64)
     further_numbers = ReplacedList(FurtherNumberSerializer)
     variables = StoredVariablesField(required=False)
+    tags = TagsField()
     consent_evidence = LongTextField(required=False, allow_blank=True, max_length=MAX_EVIDENCE)
     do_not_call = serializers.SerializerMethodField()
 
@@ -105,6 +125,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             "timezone",
             "zone_fault",
             "variables",
+            "tags",
             "consent_basis",
             "consent_at",
             "consent_evidence",
@@ -157,21 +178,36 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             _possible("phone", attrs["phone"], [(phone, "") for phone in held[1:]])
 
     def create(self, validated_data: dict[str, Any]) -> Contact:
-        numbers = validated_data.pop("further_numbers", [])
+        numbers, tags = validated_data.pop("further_numbers", []), validated_data.pop("tags", ())
         contact = super().create(validated_data)
+        # Nobody else has seen the contact yet: the answer need not ask for what it has.
+        known: dict[str, Any] = {"further_numbers": ContactNumber.objects.none(), "tags": Tag.objects.none()}
         if numbers:
             further_numbers.replace(contact, numbers)
-        else:  # nobody else has seen the contact yet: the answer need not ask for what it has
-            vars(contact)["_prefetched_objects_cache"] = {"further_numbers": ContactNumber.objects.none()}
+            del known["further_numbers"]
+        if tags:
+            _give_tags(contact, tags)
+            del known["tags"]
+        vars(contact)["_prefetched_objects_cache"] = known
         return contact
 
     def update(self, instance: Contact, validated_data: dict[str, Any]) -> Contact:
-        numbers = validated_data.pop("further_numbers", None)
+        numbers, tags = validated_data.pop("further_numbers", None), validated_data.pop("tags", None)
         contact = super().update(instance, validated_data)
-        if numbers is not None and further_numbers.replace(contact, numbers):
+        changed = numbers is not None and further_numbers.replace(contact, numbers)
+        changed |= tags is not None and _give_tags(contact, tags)
+        if changed:
             contact.save(update_fields=["updated_at"])
             vars(contact).pop("_prefetched_objects_cache", None)
         return contact
+
+
+def _give_tags(contact: Contact, names: Sequence[str]) -> bool:
+    """Return whether the contact has other tags than before. Raises ValidationError."""
+    try:
+        return tagging.replace(contact, names)
+    except tagging.NotTagged as error:
+        raise ValidationError({"tags": [str(error)]}) from error
 
 
 def _possible(field: str, first: str, numbers: further_numbers.Numbers) -> None:
@@ -201,6 +237,7 @@ class ContactFilters(django_filters.FilterSet):
     phone = django_filters.CharFilter(method="by_phone")
     external_id = django_filters.CharFilter()
     list = django_filters.UUIDFilter(field_name="lists__uuid")
+    tag = django_filters.CharFilter(method="by_tag")
     zone_fault = django_filters.ChoiceFilter(choices=Contact.ZoneFault.choices)
     q = django_filters.CharFilter(method="by_prefix")
 
@@ -212,6 +249,12 @@ class ContactFilters(django_filters.FilterSet):
         first = number_filter(queryset, name, text, self.request.auth.home)
         further = number_filter(self._further(), name, text, self.request.auth.home)
         return queryset.filter(Q(pk__in=list(first.values_list("pk", flat=True))) | having(further))
+
+    def by_tag(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
+        """Return the contacts with the tag of this name, however it is written."""
+        homes = self.request.auth.where(Action.SEE)
+        tags = list(Tag.objects.filter(organization__in=homes, name_key=tag_key(text)).values_list("pk", flat=True))
+        return queryset.filter(pk__in=ContactTag.objects.filter(tag__in=tags).values("contact"))
 
     def by_prefix(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
         """Return the contacts with such a name, or with a number that begins like this, written in any format."""
@@ -237,7 +280,11 @@ class ContactFilters(django_filters.FilterSet):
 
 
 class ContactViewSet(CrudViewSet[Contact]):
-    queryset = Contact.objects.select_related("organization").prefetch_related("further_numbers").filter(erased_at=None)
+    queryset = (
+        Contact.objects.select_related("organization")
+        .prefetch_related("further_numbers", "tags")
+        .filter(erased_at=None)
+    )
     shown_of_others = ("organization__uuid",)
     serializer_class = ContactSerializer
     needs: ClassVar[Any] = crud(Action.SEE, Action.CHANGE_CONTACT)
@@ -254,6 +301,7 @@ class ContactViewSet(CrudViewSet[Contact]):
         phone, further = given.get("phone"), [number for number, _ in given.get("further_numbers", ())]
         home = contact.organization if contact else given["organization"]
         lock_numbers(home.pk, [phone, *further] if phone else further)
+        tagging.named(home.pk, given.get("tags", ()))  # tags are locked before contacts
         # Under the contact's lock, so that no call is created in between.
         if contact and phone and self.locked(contact).phone != phone and contact.calls.exists():
             raise Conflict("This contact has calls, so its number cannot change. Create a contact for the new number.")

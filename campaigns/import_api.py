@@ -80,6 +80,7 @@ class UploadSerializer(StrictSerializer):
     encoding = WordField(required=False, allow_blank=True, max_length=32)
     default_region = WordField(required=False, allow_blank=True, max_length=2)
     on_duplicate = serializers.ChoiceField(required=False, choices=ContactImport.OnDuplicate.choices)
+    on_tags = serializers.ChoiceField(required=False, choices=ContactImport.OnTags.choices)
     other_columns = serializers.ChoiceField(required=False, choices=OTHER_COLUMNS)
 
     def validate_mapping(self, mapping: Any) -> Any:

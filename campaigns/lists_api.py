@@ -14,7 +14,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import launching, list_members
+from campaigns import launching, list_members, tagging
 from campaigns.api import ContactSerializer
 from campaigns.contact_locks import lock_numbers
 from campaigns.import_api import ImportActions
@@ -69,6 +69,7 @@ class MemberActions:
             campaigns = launching.locked_users_of(contact_list.pk)
             further = [number for number, _ in given.get("further_numbers", ())]
             lock_numbers(contact_list.organization_id, [given["phone"], *further])
+            tagging.named(contact_list.organization_id, given.get("tags", ()))  # before contacts
             same = Contact.objects.filter(organization=contact_list.organization, phone=given["phone"])
             known = same.select_for_update(no_key=True).first()
             if known:

@@ -64,6 +64,8 @@ class Action(Enum):
     ERASE_CONTACT = "erase a contact", M, None
     CHANGE_LIST = "create or change a contact list", O, MANAGE
     DELETE_LIST = "delete a contact list", M, MANAGE
+    CHANGE_TAG = "create or rename a tag, put tags on contacts or take them off", O, MANAGE
+    DELETE_TAG = "merge tags, or delete a tag", M, MANAGE
     IMPORT = "import contacts, or cancel an import", O, MANAGE
     UNDO_IMPORT = "undo an import", M, MANAGE
     CHANGE_MAPPING = "change or delete a saved mapping of columns", O, None

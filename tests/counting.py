@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from calls.models import Call, CallCount, PersonCount
-from campaigns.models import ContactListMember, MemberCount, Recipient, RecipientCount
+from campaigns.models import ContactListMember, ContactTag, MemberCount, Recipient, RecipientCount, TagCount
 from tenants.db.counters import Counts
 from tests.oracle.figures import deciding
 
@@ -43,11 +43,13 @@ def true_counts() -> dict[type[Counts], dict[tuple[Any, ...], tuple[Any, ...]]]:
         if call.recipient_id:
             of_person[call.recipient_id].append(call)
     members = Counter((row.contact_list_id,) for row in ContactListMember.objects.all())
+    tags = Counter((row.tag_id,) for row in ContactTag.objects.all())
     return {
         RecipientCount: {key: tuple(total) for key, total in recipients.items()},
         CallCount: {key: tuple(total) for key, total in calls.items()},
         PersonCount: _people(of_person.values()),
         MemberCount: {key: (n,) for key, n in members.items()},
+        TagCount: {key: (n,) for key, n in tags.items()},
     }
 
 

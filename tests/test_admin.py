@@ -29,8 +29,10 @@ from campaigns.models import (
     ContactImport,
     ContactList,
     ContactListMember,
+    ContactTag,
     DoNotCall,
     Recipient,
+    Tag,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.scoped_admin import page_of
@@ -95,6 +97,8 @@ def world(
     CallEvent.objects.create(
         call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}".encode()
     )
+    a_tag = Tag.objects.create(organization=organization, name="VIP")
+    ContactTag.objects.create(tag=a_tag, contact=contact)
     entry, _ = entries.add(organization, "+33612345699", reason="asked", source="staff")
     endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
     return {
@@ -106,6 +110,7 @@ def world(
         "phonenumber": phone_number,
         "contact": contact,
         "contactlist": people,
+        "tag": a_tag,
         "contactimport": ContactImport.objects.create(organization=organization, contact_list=people, filename="a.csv"),
         "importmapping": saved_mappings.remember(organization, "CRM export", ["Tel"], {"Tel": "phone"}, "olga"),
         "donotcall": entry,

@@ -137,6 +137,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     _forget_texts(held)
     ImportOverwrite.objects.filter(contact=held).delete()
     UndoableChange.objects.filter(contact=held).delete()
+    held.tagged.all().delete()
     if may_delete(held):
         held.delete()
         return

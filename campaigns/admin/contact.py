@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import Q, QuerySet, Value, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from unfold.decorators import display
 
-from campaigns import further_numbers
+from campaigns import further_numbers, tagging
 from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
+from campaigns.admin.tag import TAG_FILTER, contacts_url
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
 from campaigns.list_sizes import sizes
-from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind
+from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind, Tag
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
 from campaigns.name_search import named
@@ -30,6 +34,7 @@ from campaigns.number_search import having, keys_of
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 from campaigns.rules.placeholders import find
 from campaigns.rules.spoken import sentence
+from campaigns.rules.tag_names import NotATag, split_tags
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.filters import CreatedFilter
@@ -42,7 +47,8 @@ from tenants.models import Organization
 from tenants.policy import Action
 
 ANY_FAULT = "any"
-DETAILS = ("name", "external_id", "language", "timezone")
+DETAILS = ("name", "external_id", "language", "timezone", "tags")
+SHOWN_DETAILS = (*DETAILS[:-1], "tags_shown")
 
 
 NUMBER_COLUMNS = [
@@ -69,6 +75,8 @@ class ContactForm(ScopedForm):
         placeholder="Monday at 9:30",
     )
 
+    tags = text_field("Tags", help_text="Several: parted by commas. A tag that does not exist yet is created.")
+
     class Meta:
         model = Contact
         exclude = ("organization",)
@@ -80,6 +88,7 @@ class ContactForm(ScopedForm):
         if self.instance.pk:
             held = self.instance.further_numbers.all()
             self.initial["further_numbers"] = [{"phone": number.phone, "kind": number.kind} for number in held]
+            self.initial["tags"] = ", ".join(names_of(self.instance).tags.values())
 
     @cached_property
     def home(self) -> Organization:
@@ -113,6 +122,14 @@ class ContactForm(ScopedForm):
         further_numbers.check(first, _pairs(numbers))
         return numbers
 
+    def clean_tags(self) -> tuple[str, ...]:
+        try:
+            names = split_tags(self.cleaned_data["tags"])
+            tagging.check(self.organization_id or 0, names)
+        except (NotATag, tagging.NotTagged) as error:
+            raise forms.ValidationError(str(error)) from error
+        return names
+
     def _read(self, text: str, countries: Collection[str], read: Callable[..., str] = normalise) -> str:
         try:
             return read(text, self.home.default_region, countries)
@@ -122,6 +139,29 @@ class ContactForm(ScopedForm):
 
 def _pairs(rows: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
     return [(row["phone"], row["kind"]) for row in rows]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of a contact's lists, the newest first, and of its tags in order, by key."""
+
+    lists: dict[int, str]
+    tags: dict[int, str]
+
+
+def names_of(contact: Contact) -> Names:
+    """Return the names, with one query for a page: the page of a contact has few left."""
+    found: Names | None = vars(contact).get("_names")
+    if found is None:
+        lists = contact.lists.order_by().values_list("pk", Value(0), "name", Value(""))
+        tags = contact.tags.order_by().values_list("pk", Value(1), "name", "name_key")
+        rows = list(lists.union(tags, all=True))
+        found = Names(
+            {pk: name for pk, is_tag, name, _ in sorted(rows, reverse=True) if not is_tag},
+            {pk: name for pk, is_tag, name, _ in sorted(rows, key=itemgetter(3)) if is_tag},
+        )
+        vars(contact)["_names"] = found
+    return found
 
 
 class ListFilter(admin.SimpleListFilter):
@@ -147,6 +187,31 @@ class ListFilter(admin.SimpleListFilter):
         if not page_of(ContactList).get_queryset(request).filter(pk=int(value)).exists():
             return queryset.none()
         return queryset.filter(memberships__contact_list=int(value)).order_by("-memberships__contact")
+
+
+class TagFilter(admin.SimpleListFilter):
+    """Filter by tag. Reads in the order of the tag's index; a contact has a tag at most once."""
+
+    title = "tag"
+    parameter_name = TAG_FILTER
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = page_of(Tag).get_queryset(request)[:FILTER_CHOICES]
+        return [(str(row.pk), row.name) for row in rows]
+
+    def has_output(self) -> bool:
+        """Return True also without choices if the address has the filter, so that it applies."""
+        return super().has_output() or self.value() is not None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise IncorrectLookupParameters(value)
+        if not page_of(Tag).get_queryset(request).filter(pk=int(value)).exists():
+            return queryset.none()
+        return queryset.filter(tagged__tag=int(value)).order_by("-tagged__contact")
 
 
 class ZoneFaultFilter(admin.SimpleListFilter):
@@ -176,8 +241,8 @@ class ContactAdmin(NumberedAdmin):
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
-    list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, ZoneFaultFilter)
-    list_lookups = ("lists", "organization", "zone_fault")
+    list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, TagFilter, ZoneFaultFilter)
+    list_lookups = ("lists", "tags", "organization", "zone_fault")
     list_select_related = ("organization",)
     number_fields = ("phone",)
     text_fields = ("name",)
@@ -216,7 +281,7 @@ class ContactAdmin(NumberedAdmin):
         return {True: "No", None: "Not known"}.get(getattr(row, "listed", False), "Yes")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        prefetch_related_objects(rows, "further_numbers")
+        prefetch_related_objects(rows, "further_numbers", *(["tags"] if self.exporting(request) else []))
         try:
             listed = persons.listed(rows)
         except UndecryptableSecret:  # of the key of the list
@@ -237,8 +302,12 @@ class ContactAdmin(NumberedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         given = _pairs(form.cleaned_data["further_numbers"])
         lock_numbers(obj.organization_id, [obj.phone, *(phone for phone, _ in given)])
+        tags = form.cleaned_data["tags"]
+        tagging.named(obj.organization_id, tags)  # tags are locked before contacts
         super().save_model(request, obj, form, change)
         further_numbers.replace(obj, given)
+        if "tags" in form.changed_data:
+            tagging.replace(obj, tags)
         if placeholders := find(obj.variables or {}, obj.name):
             advice = "The contact is saved. Unless they say otherwise, campaigns hold it until a team member decides."
             messages.warning(request, f"{sentence(placeholders)} {advice}")
@@ -250,7 +319,7 @@ class ContactAdmin(NumberedAdmin):
         if obj is None:
             return ()
         if not self.has_change_permission(request, obj):
-            return ("number", "further_shown", "variables_shown")
+            return ("number", "further_shown", "tags_shown", "variables_shown")
         return ("number",)  # a new number is a new contact
 
     @admin.display(description="Variables")
@@ -261,13 +330,17 @@ class ContactAdmin(NumberedAdmin):
     def further_shown(self, row: Contact) -> str:
         return ", ".join(number.phone for number in row.further_numbers.all()) or "-"
 
+    @admin.display(description="Tags")
+    def tags_shown(self, row: Contact) -> str:
+        return ", ".join(names_of(row).tags.values()) or "-"
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.fieldsets
         changing = self.has_change_permission(request, obj)
         further = "further_numbers" if changing else "further_shown"
         return [
-            (None, {"fields": ("number", "phone_kind", further, *DETAILS)}),
+            (None, {"fields": ("number", "phone_kind", further, *(DETAILS if changing else SHOWN_DETAILS))}),
             ("Variables", {"fields": ("variables" if changing else "variables_shown",)}),
             ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
         ]
@@ -281,8 +354,10 @@ class ContactAdmin(NumberedAdmin):
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         prefetch_related_objects([obj], "further_numbers")
         entry, unknown = _entry_of(obj)
+        names = names_of(obj)
         lists = [
-            (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
+            (name, reverse("admin:campaigns_contactlist_change", args=[pk]))
+            for pk, name in islice(names.lists.items(), 20)
         ]
         add = reverse("admin:campaigns_donotcall_add")
         home = whereabouts(obj.timezone, obj.phone, ZoneRule(obj.organization.timezone))
@@ -293,6 +368,7 @@ class ContactAdmin(NumberedAdmin):
             "entry": entry,
             "unknown": unknown,
             "lists": lists,
+            "tags": [(name, contacts_url(pk)) for pk, name in names.tags.items()],
             "may_call": self.holds(request, Action.LAUNCH_CALL, obj),
             "do_not_call_url": f"{add}?organization={obj.organization_id}&phone={obj.phone.replace('+', '%2B')}",
         }

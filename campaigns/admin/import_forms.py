@@ -47,6 +47,7 @@ TARGETS = {
     "external_id": "External ID",
     "language": "Language",
     "timezone": "Time zone",
+    "tags": "Tags",
     "do_not_call": "Do not call (yes: never called)",
     "may_call": "May be called (no: never called)",
     "consent_basis": "Consent: basis",
@@ -161,6 +162,9 @@ class ReadingForm(forms.Form):
             "If the contact exists already",
             [(str(key), str(label)) for key, label in ContactImport.OnDuplicate.choices],
         )
+        self.fields["on_tags"] = choice_field(
+            "If that contact has tags", [(str(key), str(label)) for key, label in ContactImport.OnTags.choices]
+        )
         self.fields["other_columns"] = choice_field(
             "Columns with other names", list(OTHER_COLUMNS.items()), initial=VARIABLES
         )
@@ -178,6 +182,7 @@ class ReadingForm(forms.Form):
         given = self.cleaned_data if self.is_bound else {}
         return {name: given.get(name) or "" for name in ("delimiter", "encoding", "default_region")} | {
             "on_duplicate": given.get("on_duplicate") or ContactImport.OnDuplicate.UPDATE.value,
+            "on_tags": given.get("on_tags") or ContactImport.OnTags.ADD.value,
             "other_columns": given.get("other_columns") or VARIABLES,
         }
 

@@ -35,7 +35,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
 from tenants.policy import Action
 
-READING = ("delimiter", "encoding", "default_region", "on_duplicate", "other_columns")
+READING = ("delimiter", "encoding", "default_region", "on_duplicate", "on_tags", "other_columns")
 
 
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:

@@ -24,7 +24,7 @@ PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
 CONSENT = ("consent_basis", "consent_at", "consent_evidence")
 SINGLE = ("external_id", "language", "timezone", *CONSENT)
 OPT_OUT = ("do_not_call", "may_call")
-FIELDS = (*PHONES, "phone_kind", "name", "external_id", "language", "timezone", *OPT_OUT, *CONSENT)
+FIELDS = (*PHONES, "phone_kind", "name", "external_id", "language", "timezone", "tags", *OPT_OUT, *CONSENT)
 VARIABLE = re.compile(r"variables\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 UNNAMED = re.compile(r"\(column \d+\)")
 NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
@@ -257,10 +257,11 @@ class ColumnMapping:
     may_call: tuple[int, ...] = ()  # no: do not call
     remarks: tuple[
         int, ...
-    ] = ()  # where people write wishes: names, kinds of numbers, variables named as the file does
+    ] = ()  # where people write wishes: names, kinds of numbers, tags, variables named as the file does
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
+    tags: tuple[int, ...] = ()
     ours: bool = False  # Trunkline wrote the file: its texts are stored as they are, its numbers in their order
     guards: int = 0  # apostrophes that may guard a cell
     shown_number: int | None = None  # the number again, as its country writes it
@@ -287,6 +288,7 @@ class ColumnMapping:
             ),
             do_not_call=all_of("do_not_call"),
             may_call=all_of("may_call"),
+            tags=all_of("tags"),
             ours=own_file(header) is not None,
             guards=guards(header),
             shown_number=shown_number(header),
@@ -294,7 +296,7 @@ class ColumnMapping:
                 index
                 for index, target in enumerate(targets)
                 if target == f"variables.{variable_name(header[index], index + 1)}"
-                or (target in {"name", "phone_kind"} and own_file(header) is None)
+                or (target in {"name", "phone_kind", "tags"} and own_file(header) is None)
             ),
             **{field: by_target.get(field) for field in SINGLE},
         )

@@ -11,17 +11,19 @@ from typing import Any, BinaryIO
 
 from django.utils import timezone
 
+from campaigns import tagging
 from campaigns.do_not_call import entries
 from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
-from campaigns.imports.merging import Held, Person, asked, difference, match, phones_of
-from campaigns.imports.options import OnDuplicate, Options
+from campaigns.imports.merging import NUMBER, TAG, Held, Person, asked, difference, match, phones_of
+from campaigns.imports.options import OnDuplicate, OnTags, Options
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.stored_files import opened_again
 from campaigns.imports.workbooks.reading import RowsFile, readable
 from campaigns.models import Contact
+from campaigns.rules.tag_names import tag_key
 from tenants.models import Organization
 
 EXAMPLES = 10
@@ -120,7 +122,7 @@ def forecast(
     large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
-    run = _Run(organization.pk, options.on_duplicate != OnDuplicate.SKIP, found)
+    run = _Run(organization.pk, options, bool(options.columns_of(form).tags), found)
     found.survey = preview.survey(
         file,
         form,
@@ -171,11 +173,21 @@ def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]
     return [(column, mapping.get(column, ""), reasons[column]) for column in form.header]
 
 
+def _kind(key: str) -> str:
+    """Return what changes: numbers and tags are each of one kind."""
+    kind = key.partition(".")[0]
+    return kind if kind in {NUMBER, TAG} else key
+
+
 class _Run:
     """The contacts of the rows so far, as the import would leave them."""
 
-    def __init__(self, organization_id: int, updating: bool, found: Forecast) -> None:
-        self.organization_id, self.updating, self.found = organization_id, updating, found
+    def __init__(self, organization_id: int, options: Options, tagging_rows: bool, found: Forecast) -> None:
+        self.organization_id, self.found = organization_id, found
+        self.updating = options.on_duplicate != OnDuplicate.SKIP
+        self.replacing_tags = options.on_tags == OnTags.REPLACE
+        # By key; those of the rows join them. None: no column has tags.
+        self.tags = tagging.names_of(organization_id) if tagging_rows else None
         self.persons: dict[str, Person] = {}  # by first number
         self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
@@ -196,13 +208,21 @@ class _Run:
         contacts = Contact.objects.filter(organization=self.organization_id, phone__in=list(phones))
         known = {contact.pk: contact for contact in contacts.order_by()}
         numbers = persons.further_numbers(known) if known else {}
+        tags = tagging.of(known) if known and self.tags is not None else {}
         for key, contact in known.items():
-            self.persons[contact.phone] = Person(contact, numbers.get(key, {}))
+            names = tags.get(key, ())
+            had = dict(zip(names, names, strict=True))
+            self.persons[contact.phone] = Person(contact, numbers.get(key, {}), had, self.replacing_tags)
 
     def _take(self, row: ContactRow, target: str) -> None:
         found = self.found
+        tags = self._known_tags(row)
+        if tags is None:
+            self.refused.append(RejectedRow(row.line, (), tagging.NO_ROOM))
+            return
+        row = row._replace(tags=tags)
         if target not in self.persons:
-            person = self.persons[target] = Person(Held.of(row), new=True)
+            person = self.persons[target] = Person(Held.of(row), replacing_tags=self.replacing_tags, new=True)
             person.begin(row)
             found.created += 1
         elif not self.updating:
@@ -217,6 +237,16 @@ class _Run:
             self.asking.append(asked(row))
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
+    def _known_tags(self, row: ContactRow) -> tuple[str, ...] | None:
+        """Return the tags of the row, as they are written where they exist; None if there is no room for them."""
+        if self.tags is None:
+            return ()
+        new = {tag_key(name): name for name in row.tags if tag_key(name) not in self.tags}
+        if new and len(self.tags) + len(new) > tagging.MOST:
+            return None
+        self.tags |= new
+        return tuple(self.tags[tag_key(name)] for name in row.tags)
+
     def _update(self, row: ContactRow, person: Person) -> None:
         found, was = self.found, person.state()
         if reason := person.take(row):
@@ -227,7 +257,7 @@ class _Run:
         found.unchanged += not after
         if person.new:
             return
-        found.changes.update(key if not key.startswith("numbers.") else "numbers" for key in after)
+        found.changes.update(_kind(key) for key in after)
         found.examples += [
             Overwritten(row.line, person.contact.phone, key, before[key], value) for key, value in after.items()
         ][: EXAMPLES - len(found.examples)]

@@ -1,4 +1,4 @@
-"""Which columns hold the name, the id, the language and the time zone of a contact: by their names. Pure."""
+"""Which columns hold the name, the id, the language, the time zone and the tags of a contact: by their names. Pure."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ OTHER = {
     "language": words("language|preferred language|lang|locale|langue|sprache|idioma|lingua|taal|sprak|язык"),
     "timezone": words(
         "timezone|time zone|tz|fuseau horaire|fuseau|zeitzone|zona horaria|fuso orario|fuso horario|tijdzone"
+    ),
+    "tags": words(
+        "tags|tag|contact tags|customer tags|tag list|etiquettes|etiquette|mots cles|schlagworte|schlagworter|"
+        "schlagwort|stichworte|stichworter|etiketten|etiquetas|etiqueta|etichette|etichetta"
     ),
 }
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
 from campaigns.imports.rows import ContactRow
-from campaigns.models import Contact, ContactNumber
+from campaigns.models import Contact, ContactNumber, ContactTag
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 
 # What a file may say about a contact, one value each. A cell with a value replaces it.
@@ -23,14 +23,16 @@ FIELDS = (
     "consent_at",
     "consent_evidence",
 )
-VARIABLE, NUMBER = "variables", "numbers"  # prefixes of keys: variables.city, numbers.+33612345678
+# Prefixes of keys: variables.city, numbers.+33612345678, tags.17.
+VARIABLE, NUMBER, TAG = "variables", "numbers", "tags"
 
 _fields_of = attrgetter(*FIELDS)
 
 # The values of a contact as JSON, by key. What a contact does not have is missing, or None in an image.
 Values = dict[str, Any]
 Change = tuple[Values, Values]  # before and after
-State = tuple[tuple[Any, ...], dict[str, Any], dict[str, str]]  # FIELDS, variables, further numbers with their kinds
+# FIELDS, variables, further numbers with their kinds, tags.
+State = tuple[tuple[Any, ...], dict[str, Any], dict[str, str], dict[str, str]]
 
 
 @dataclass(slots=True)
@@ -107,10 +109,15 @@ def match(rows: Sequence[ContactRow], contacts: Iterable[Contact | Held]) -> lis
 
 @dataclass
 class Person:
-    """A contact with its further numbers (number and kind, in the order of calling), and what it was before."""
+    """A contact with its further numbers (number and kind, in the order of calling), and what it was before.
+
+    `tags`: each tag by what tells it from others, as the rows name it: its key, or its name where nothing is written.
+    """
 
     contact: Contact | Held
     numbers: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    replacing_tags: bool = False  # by those of a row that has any
     new: bool = False  # made from the first of its rows
     rows: int = 0  # merged so far
     left_out: int = 0  # numbers of rows for which there was no room
@@ -124,31 +131,37 @@ class Person:
     def numbers_changed(self) -> bool:
         return self.before is not None and self.numbers != self.before[2]
 
+    @property
+    def tags_before(self) -> set[str]:
+        return set(self.before[3]) if self.before else set(self.tags)
+
     def state(self) -> State:
         """Return a copy of what an import can change."""
-        return _fields_of(self.contact), dict(self.contact.variables or {}), dict(self.numbers)
+        return _fields_of(self.contact), dict(self.contact.variables or {}), dict(self.numbers), dict(self.tags)
 
     def changes(self) -> Change:
         """Return what the contact had, and what it has now, where these differ."""
         return difference(self.before, self.state()) if self.before else ({}, {})
 
     def begin(self, row: ContactRow) -> None:
-        """Take the row of which the new contact was made: only its further numbers are missing."""
+        """Take the row of which the new contact was made: only its further numbers and its tags are missing."""
         self.rows += 1
-        if row.further_numbers:
+        if row.further_numbers or row.tags:
             self.before = self.state()
+            self.tags = dict(zip(row.tags, row.tags, strict=True))
             self._add_numbers(row)
 
     def take(self, row: ContactRow) -> str:
         """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
         self.rows += 1
         variables = {**(self.contact.variables or {}), **row.variables}
-        if reason := _too_many(variables):
+        tags = self._tags_with(row)
+        if reason := _too_many(variables) or _too_many_tags(tags):
             return reason
-        if not row.further_numbers and self._says_the_same(row, variables):
+        if not row.further_numbers and tags == self.tags and self._says_the_same(row, variables):
             return ""
         self.before = self.before or self.state()
-        self.contact.variables = variables
+        self.contact.variables, self.tags = variables, tags
         for name in FIELDS:
             if name != "phone_kind" and (value := getattr(row, name)):
                 setattr(self.contact, name, value)
@@ -161,6 +174,11 @@ class Person:
         if row.phone != contact.phone or variables != contact.variables:
             return False
         return all(not value or value == had for value, had in zip(_fields_of(row), _fields_of(contact), strict=True))
+
+    def _tags_with(self, row: ContactRow) -> dict[str, str]:
+        """Return the tags after the row."""
+        kept = {} if row.tags and self.replacing_tags else self.tags
+        return kept | dict(zip(row.tags, row.tags, strict=True))
 
     def _add_numbers(self, row: ContactRow) -> None:
         """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
@@ -185,6 +203,8 @@ class Person:
                 _set(variables, name, value)
             elif kind == NUMBER:
                 _set(self.numbers, name, value)
+            elif kind == TAG:
+                _set(self.tags, name, value)
             elif kind == "consent_at":
                 self.contact.consent_at = datetime.fromisoformat(value) if value else None
             else:
@@ -205,7 +225,9 @@ def all_numbers(row: ContactRow) -> list[tuple[str, str]]:
     return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
 
 
-def as_json(fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mapping[str, str]) -> Values:
+def as_json(
+    fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mapping[str, str], tags: Mapping[str, str]
+) -> Values:
     """Return what an import can change in a contact, as JSON. `fields` are in the order of FIELDS."""
     found: Values = {
         name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
@@ -213,7 +235,8 @@ def as_json(fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mappin
         if value
     }
     found |= {f"{VARIABLE}.{name}": value for name, value in variables.items()}
-    return found | {f"{NUMBER}.{phone}": kind for phone, kind in numbers.items()}
+    found |= {f"{NUMBER}.{phone}": kind for phone, kind in numbers.items()}
+    return found | {f"{TAG}.{tag}": shown for tag, shown in tags.items()}
 
 
 def difference(before: State, after: State) -> Change:
@@ -227,7 +250,7 @@ def difference(before: State, after: State) -> Change:
 
 def fields_of(keys: Iterable[str]) -> set[str]:
     """Return the columns of the contact's table that hold these values."""
-    return {name for key in keys if (name := key.partition(".")[0]) != NUMBER}
+    return {key.partition(".")[0] for key in keys} - {NUMBER, TAG}
 
 
 def joined(earlier: Change, later: Change) -> Change:
@@ -256,6 +279,12 @@ def _too_many(variables: Mapping[str, Any]) -> str:
         f"With its existing variables this contact would have {len(variables)} variables of {size:,} bytes; "
         f"at most {MAX_VARIABLES} variables of 16 KB are allowed. Remove some first."
     )
+
+
+def _too_many_tags(tags: Collection[str]) -> str:
+    if len(tags) <= ContactTag.MAX:
+        return ""
+    return f"With this row the contact would have {len(tags)} tags; at most {ContactTag.MAX} are allowed. Remove some."
 
 
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:

@@ -10,7 +10,7 @@ from campaigns.imports.file_format import FileFormat
 from campaigns.models import ContactImport
 from campaigns.phones import EVERYWHERE
 
-OnDuplicate = ContactImport.OnDuplicate
+OnDuplicate, OnTags = ContactImport.OnDuplicate, ContactImport.OnTags
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Options:
     encoding: str = ""
     default_region: str = ""
     on_duplicate: str = OnDuplicate.UPDATE.value
+    on_tags: str = OnTags.ADD.value
     other_columns: str = VARIABLES
 
     def check(self) -> None:
@@ -33,6 +34,8 @@ class Options:
             raise UnreadableFile(f"'{self.default_region[:20]}' is not a country; write its two-letter code, like FR.")
         if self.on_duplicate not in OnDuplicate.values:
             raise UnreadableFile(f"'{self.on_duplicate[:20]}' is not known; choose update or skip.")
+        if self.on_tags not in OnTags.values:
+            raise UnreadableFile(f"'{self.on_tags[:20]}' is not known; choose add or replace.")
         if self.other_columns not in OTHER_COLUMNS:
             raise UnreadableFile(f"'{self.other_columns[:20]}' is not known; choose {' or '.join(OTHER_COLUMNS)}.")
 

@@ -61,6 +61,7 @@ CONTACTS = OwnFile(
         "External ID": "external_id",
         "Language": "language",
         "Time zone": "timezone",
+        "Tags": "tags",
         "Consent basis": "consent_basis",
         "Consent at (UTC)": "consent_at",
         "Consent evidence": "consent_evidence",

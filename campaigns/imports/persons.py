@@ -14,11 +14,12 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from campaigns import tagging
 from campaigns.do_not_call import entries
 from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import FIELDS, Change, Held, Person, fields_of, joined
 from campaigns.imports.rows import ContactRow
-from campaigns.models import Contact, ContactImport, ContactListMember, ContactNumber, ImportOverwrite
+from campaigns.models import Contact, ContactImport, ContactListMember, ContactNumber, ContactTag, ImportOverwrite
 from campaigns.rules.whereabouts import zone_fault
 from campaigns.undoable import supersede
 from tenants.db.among import Among
@@ -36,6 +37,14 @@ def further_numbers(of: Iterable[int]) -> dict[int, dict[str, str]]:
     rows = ContactNumber.objects.filter(Among("contact", of)).order_by("contact", "position")
     for key, phone, kind in rows.values_list("contact_id", "phone", "kind"):
         found.setdefault(key, {})[phone] = kind
+    return found
+
+
+def tags(of: Iterable[int]) -> dict[int, dict[str, str]]:
+    """Return the tags of contacts by their keys, as `Person` has them."""
+    found: dict[int, dict[str, str]] = {}
+    for contact, key in ContactTag.objects.filter(Among("contact", of)).values_list("contact_id", "tag_id"):
+        found.setdefault(contact, {})[str(key)] = str(key)
     return found
 
 
@@ -113,6 +122,7 @@ def write(organization_id: int, changed: Sequence[tuple[Person, Collection[str]]
             row["name_key"] = name_key(row["name"])
     update_values(Contact, rows, fields, _moments(created=False))
     _write_numbers([person for person, _ in changed if person.numbers_changed], organization_id)
+    _write_tags([person for person, _ in changed if person.tags_before != set(person.tags)], organization_id)
 
 
 def _write_numbers(persons: Sequence[Person], organization_id: int) -> None:
@@ -125,6 +135,27 @@ def _write_numbers(persons: Sequence[Person], organization_id: int) -> None:
         for position, (phone, kind) in enumerate(person.numbers.items(), start=1)
     ]
     insert_values(ContactNumber, rows, {"organization_id": organization_id})
+
+
+def _write_tags(persons: Sequence[Person], organization_id: int) -> None:
+    """Take tags off persons, and put others on: those that nobody has deleted since an import took them off."""
+    lost = {person.contact.pk: person.tags_before - set(person.tags) for person in persons}
+    gained = {person.contact.pk: set(person.tags) - person.tags_before for person in persons}
+    if any(lost.values()):
+        pairs = ContactTag.objects.filter(Among("contact", [key for key, gone in lost.items() if gone]))
+        rows = pairs.values_list("pk", "contact_id", "tag_id")
+        ContactTag.objects.filter(Among("pk", [pk for pk, key, tag in rows if str(tag) in lost[key]])).delete()
+    there = tagging.held(organization_id, {int(tag) for each in gained.values() for tag in each})
+    put_tags([(key, tag) for key, each in gained.items() for tag in map(int, each) if tag in there])
+
+
+def put_tags(pairs: Sequence[tuple[int, int]]) -> None:
+    """Put tags on contacts that do not have them: keys of both. The tags are held, the contacts are locked."""
+    if pairs and can_copy():
+        contacts, keys = zip(*pairs, strict=True)
+        copy_new(ContactTag, {"contact_id": contacts, "tag_id": keys}, {})
+    else:
+        insert_values(ContactTag, [{"contact_id": contact, "tag_id": tag} for contact, tag in pairs], {})
 
 
 def keep(imp: ContactImport, images: dict[int, Change]) -> None:

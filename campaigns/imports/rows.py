@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import BinaryIO, NamedTuple
 
@@ -35,8 +35,10 @@ from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
+from campaigns.models import ContactTag
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, at_once, normalise, normalise_further
+from campaigns.rules.tag_names import BETWEEN, NotATag, read_tags, split_tags
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -87,6 +89,7 @@ class ContactRow(NamedTuple):
     unusable: tuple[str, ...] = ()  # why each other number of the row cannot be called
     beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person
     listed: tuple[str, ...] = ()  # if it asks that: all of its numbers, and both where digits fit two
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def contact_of(
             reason = _rejection(contact)
             if columns.shown_number is not None:
                 reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
-    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
+    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotATag, NotText) as error:
         reason = str(error)
     if contact and not reason and not contact.do_not_call:
         return contact
@@ -198,6 +201,12 @@ def _at_once(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collect
         if cells[index]:
             return None
     names = columns.names
+    try:
+        tags = _tags(cells, columns)
+    except NotATag:
+        return None
+    if len(tags) > ContactTag.MAX:
+        return None
     contact = ContactRow(
         row.line,
         phone,
@@ -208,6 +217,7 @@ def _at_once(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collect
         {name: cells[index] for name, index in columns.variables if cells[index]},
         "",
         quick.phone.kind,
+        tags=tags,
     )
     shortest = min(LIMITS) if columns.language is not None else LIMITS[0] - len(names)
     return None if len(text) > shortest and _rejection(contact) else contact
@@ -231,7 +241,7 @@ def _numbers(cells: Sequence[str], columns: ColumnMapping, reader: NumberReader)
 def _contact(
     line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
 ) -> ContactRow:
-    """Raises NotAZone, NotAMoment or NotText."""
+    """Raises NotAZone, NotAMoment, NotATag or NotText."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""
@@ -262,7 +272,19 @@ def _contact(
         consent_basis=line_of(cell(columns.consent_basis)),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
         consent_evidence=text_of(cell(columns.consent_evidence)),
+        tags=_tags(cells, columns),
     )
+
+
+# The cells of a column of tags repeat.
+_split = lru_cache(maxsize=4_096)(split_tags)
+
+
+def _tags(cells: Sequence[str], columns: ColumnMapping) -> tuple[str, ...]:
+    """Return the tags of a row. Raises NotATag and NotText."""
+    if len(columns.tags) == 1:
+        return _split(cells[columns.tags[0]])
+    return read_tags(name for index in columns.tags for name in _split(cells[index]))
 
 
 def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
@@ -274,13 +296,20 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     remarks = columns.remarks
     if remarks and not hints_at_a_wish("\n".join([cells[index] for index in remarks])):
         return False
-    for index in remarks:
-        if is_wish(cells[index]):
+    for index, text in _remarks(cells, columns):
+        if is_wish(text):
             raise NotYesOrNo(
-                f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
+                f"'{text[:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
                 "column of their own, such as 'Do not call', or leave the column out."
             )
     return False
+
+
+def _remarks(cells: Sequence[str], columns: ColumnMapping) -> Iterator[tuple[int, str]]:
+    """Yield the texts in which people write wishes, each with its column: of tags, each tag, however many there are."""
+    for index in columns.remarks:
+        for text in BETWEEN.split(cells[index]) if index in columns.tags else (cells[index],):
+            yield index, text
 
 
 def _asks(cells: Sequence[str], columns: ColumnMapping) -> bool:
@@ -295,7 +324,7 @@ def _asks(cells: Sequence[str], columns: ColumnMapping) -> bool:
     return (
         any(says(marked, index) for index in columns.do_not_call)
         or any(says(refused, index) for index in columns.may_call)
-        or any(is_wish(cells[index]) for index in columns.remarks)
+        or any(is_wish(text) for _, text in _remarks(cells, columns))
         or any(forbids(cells[index]) for index in columns.phone_indexes)
     )
 
@@ -312,6 +341,8 @@ def _rejection(contact: ContactRow) -> str:
             return f"The {label} is {len(text)} characters long; shorten it to {limit}."
     if len(contact.variables) > MAX_VARIABLES:
         return f"There are {len(contact.variables)} variables; at most {MAX_VARIABLES} are allowed."
+    if len(contact.tags) > ContactTag.MAX:
+        return f"There are {len(contact.tags)} tags; at most {ContactTag.MAX} are allowed."
     if _may_be_too_large(contact.variables) and (
         sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES
     ):

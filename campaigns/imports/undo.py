@@ -161,9 +161,9 @@ def _restore(imp: ContactImport, held: Any) -> bool:
         locked, changed, inherited = contact_locks.lock_keys(keys), [], []
         images = {row.contact_id: row for row in imp.overwrites.filter(contact__in=keys)}
         others = _others(imp, keys)
-        numbers = persons.further_numbers(keys)
+        numbers, tags = persons.further_numbers(keys), persons.tags(keys)
         for contact in locked:
-            person = Person(contact, numbers.get(contact.pk, {}))
+            person = Person(contact, numbers.get(contact.pk, {}), tags.get(contact.pk, {}))
             image = images[contact.pk]
             if restored := person.restore(image.before, image.after):
                 changed.append((person, restored))

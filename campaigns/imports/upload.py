@@ -56,6 +56,7 @@ def start_import(
         # Now and not when rows are read: a change in between would make other numbers of the rows that are left.
         default_region=options.default_region or contact_list.organization.default_region,
         on_duplicate=options.on_duplicate,
+        on_tags=options.on_tags,
     )
     name = upload_path(row, filename)
     try:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
-from campaigns import contact_locks
+from campaigns import contact_locks, tagging
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import Change, Held, Person, asked, match, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import ContactImport
+from campaigns.rules.tag_names import tag_key
 from tenants.db.among import Among
 
 SOURCE = "import"  # of do-not-call entries
@@ -56,6 +57,7 @@ class Upsert:
         self.row = row
         self.columns = columns
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
+        self.replacing_tags = row.on_tags == ContactImport.OnTags.REPLACE
 
     def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
         """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
@@ -68,17 +70,36 @@ class Upsert:
             return Written()
         phones = phones_of(rows)
         contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
+        rows, refused = self._with_tags(rows)
         try:
             with transaction.atomic():
                 found = self._write(rows, listed)
         except (DataError, IntegrityError):
             self._locked(phones, listed)  # in the order of keys, which the parts of the batch are not
             found = self._apart(rows)
+        found.refused |= refused
         if listed:
             found.counts["listed"] += entries.add_locked(
                 self.row.organization, listed, reason=self._reason(), source=SOURCE
             )
         return found
+
+    def _with_tags(self, rows: Sequence[ContactRow]) -> tuple[Sequence[ContactRow], dict[int, str]]:
+        """Return the rows with the keys of their tags, which are created and held, and those that cannot have them."""
+        names = [name for row in rows for name in row.tags]
+        if not names:
+            return rows, {}
+        keys = {key: str(tag.pk) for key, tag in tagging.named(self.row.organization_id, names).items()}
+        known = {name: keys.get(tag_key(name), "") for name in set(names)}
+        fitting: list[ContactRow] = []
+        refused: dict[int, str] = {}
+        for row in rows:
+            tags = tuple(known[name] for name in row.tags)
+            if all(tags):
+                fitting.append(row._replace(tags=tags) if tags else row)
+            else:
+                refused[row.line] = tagging.NO_ROOM
+        return fitting, refused
 
     def _apart(self, rows: Sequence[ContactRow]) -> Written:
         """Write rows of which the database refuses some: each half for itself, down to the row that is refused."""
@@ -101,6 +122,8 @@ class Upsert:
             if row.line not in found.refused:
                 found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
         self._save(list(people.known.values()), found)
+        alone = ((people.made[phone], row) for phone, row in people.begun.items() if phone not in people.known)
+        persons.put_tags([(key, int(tag)) for key, row in alone for tag in row.tags])
         persons.join_list(
             self.row, people.made.values(), [each.contact.pk for each in people.known.values() if not each.new]
         )
@@ -128,7 +151,16 @@ class Upsert:
         numbers: Mapping[int, dict[str, str]] = {}
         if any(row.further_numbers for row in rows):
             numbers = persons.further_numbers(held[phone].pk for phone in first_rows if phone in held)
-        known = {phone: Person(held[phone], numbers.get(held[phone].pk, {})) for phone in first_rows if phone in held}
+        tags: Mapping[int, dict[str, str]] = {}
+        if any(row.tags for row in rows):
+            tags = persons.tags(held[phone].pk for phone in first_rows if phone in held)
+        known = {
+            phone: Person(
+                held[phone], numbers.get(held[phone].pk, {}), tags.get(held[phone].pk, {}), self.replacing_tags
+            )
+            for phone in first_rows
+            if phone in held
+        }
         return People(targets, made, known)
 
     def _locked(self, phones: Iterable[str], listed: Collection[str]) -> dict[str, Held]:
@@ -164,7 +196,8 @@ class Upsert:
     def _new_person(self, row: ContactRow, phone: str, people: People) -> Person:
         """Return a new contact with which another row is merged, or the further numbers of its first one."""
         first = people.begun.get(phone)
-        person = Person(Held.of(first or row, people.made[phone], self.row.pk), new=True)
+        held = Held.of(first or row, people.made[phone], self.row.pk)
+        person = Person(held, replacing_tags=self.replacing_tags, new=True)
         if first:
             person.begin(first)
         return person

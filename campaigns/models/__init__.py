@@ -1,12 +1,13 @@
-"""The models of the plan: contacts, lists, imports, the do-not-call list, campaigns and their recipients."""
+"""The models of the plan: contacts, lists, tags, imports, the do-not-call list, campaigns and their recipients."""
 
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
 from campaigns.models.contact import Contact, ContactList, ContactListMember, ContactNumber, DoNotCall, NumberKind
 from campaigns.models.contact_import import ContactImport, ImportOverwrite
-from campaigns.models.counts import MemberCount, RecipientCount
+from campaigns.models.counts import MemberCount, RecipientCount, TagCount
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.name_key_renewal import NameKeyRenewal
 from campaigns.models.number_hash import InstallationKey
+from campaigns.models.tag import ContactTag, Tag
 from campaigns.models.undo import UndoableAction, UndoableChange
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ContactList",
     "ContactListMember",
     "ContactNumber",
+    "ContactTag",
     "DoNotCall",
     "ImportMapping",
     "ImportOverwrite",
@@ -29,6 +31,8 @@ __all__ = [
     "Recipient",
     "RecipientCount",
     "RetryRule",
+    "Tag",
+    "TagCount",
     "UndoableAction",
     "UndoableChange",
 ]

@@ -34,6 +34,10 @@ class ContactImport(models.Model):
         UPDATE = "update", "Update the contact"
         SKIP = "skip", "Leave the contact as it is"
 
+    class OnTags(models.TextChoices):
+        ADD = "add", "Add them to the contact's tags"
+        REPLACE = "replace", "Put them in the place of the contact's tags"
+
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="contact_imports")
     contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="imports")
@@ -47,6 +51,7 @@ class ContactImport(models.Model):
     encoding = models.CharField(max_length=32, blank=True)
     default_region = models.CharField(max_length=2, blank=True)
     on_duplicate = models.CharField(max_length=6, choices=OnDuplicate, default=OnDuplicate.UPDATE)
+    on_tags = models.CharField(max_length=7, choices=OnTags, default=OnTags.ADD, db_default=OnTags.ADD)
 
     bytes_total = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0)  # the next step continues here

@@ -1,4 +1,4 @@
-"""Counts of recipients and of list members, kept by triggers (`tenants/db/counters.py`)."""
+"""Counts of recipients, of list members and of tagged contacts, kept by triggers (`tenants/db/counters.py`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from campaigns.models.campaign import Campaign, Recipient
 from campaigns.models.contact import ContactList, ContactListMember
+from campaigns.models.tag import ContactTag, Tag
 from tenants.db.counters import Counted, Counts
 
 
@@ -70,4 +71,20 @@ class MemberCount(Counts):
         indexes: ClassVar = [
             models.Index(fields=["contact_list"], name="member_count"),
             models.Index(fields=["id"], name="member_count_unfolded", condition=Q(folded=False)),
+        ]
+
+
+class TagCount(Counts):
+    """Contacts with a tag."""
+
+    counted = Counted(ContactTag._meta.db_table, groups={"tag_id": "{row}.tag_id"}, sums={"contacts": "1"})
+    owner = "tag_id"
+
+    tag = models.ForeignKey(Tag, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    contacts = models.IntegerField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["tag"], name="tag_count"),
+            models.Index(fields=["id"], name="tag_count_unfolded", condition=Q(folded=False)),
         ]

@@ -82,6 +82,10 @@ FIELDS = {
     "number's. Empty: nothing.",
     "phone_kind": "Where the contact is reached by `phone`. Empty: not known.",
     "further_numbers": "Up to four other numbers, in the order in which they are called. A change replaces the list.",
+    "tags": "The names of the contact's tags, at most 50, each of at most 60 characters. A change replaces the list; a "
+    "tag that does not exist yet is created.",
+    "on_tags": "Whether the tags of a row are added to those of a contact that exists, or replace them: `add` or "
+    "`replace`. A row without tags changes none.",
     "kind": "Where the contact is reached by the number. Empty: not known.",
     "consent_basis": "Why the contact may be called, such as `consent` or `contract`.",
     "consent_at": "When the consent was given.",
@@ -97,7 +101,7 @@ FIELDS = {
     "skipped": "Rows whose contact was left unchanged.",
     "rejected": "Rows that were not imported; see `errors.csv`.",
     "mapping": "Column header to `phone` (or `phone.mobile`, `phone.home`, `phone.work`, `phone.other`), `phone_kind`, "
-    "`name`, `external_id`, `language`, `timezone`, `do_not_call`, `may_call`, `consent_basis`, `consent_at`, "
+    "`name`, `external_id`, `language`, `timezone`, `tags`, `do_not_call`, `may_call`, `consent_basis`, `consent_at`, "
     "`consent_evidence`, `variables.NAME`, or an empty text for a column to ignore.",
     "other_columns": "What becomes of columns that nobody mapped and whose names say nothing: `variables` or `ignore`.",
     "listed": "How many numbers a column of the file put on the do-not-call list.",

@@ -31,6 +31,7 @@ class Reach(Grants):
     zone: str = "UTC"  # in which pages show and read times for this user
     two_step_required: bool = False  # by one of the organizations
     names: Mapping[int, str] = field(default_factory=dict)  # of all the user's organizations, by internal key
+    regions: Mapping[int, str] = field(default_factory=dict)  # their default countries
     everywhere: Mapping[int, Grant] = field(default_factory=dict)  # the grants without the choice of an organization
     chosen: int | None = None
     narrowed: bool = False  # this page shows the chosen organization alone
@@ -82,20 +83,23 @@ def _reach(user: Any) -> Reach:
         return Reach("")
     actor = user.get_username()
     if member_level(user, None) is Level.SUPERUSER:
-        every = list(Organization.objects.values_list("pk", "two_step_required", "name"))
-        grants = {pk: Grant(Level.SUPERUSER) for pk, _, _ in every}
-        names, required = {pk: name for pk, _, name in every}, any(required for _, required, _ in every)
-        return Reach(actor, grants, True, zone_of(user), two_step_required=required, names=names)
+        every = list(Organization.objects.values_list("pk", "two_step_required", "default_region", "name"))
+        grants = {pk: Grant(Level.SUPERUSER) for pk, *_ in every}
+        names, regions = {pk: name for pk, *_, name in every}, {pk: region for pk, _, region, _ in every}
+        required = any(required for _, required, *_ in every)
+        return Reach(actor, grants, True, zone_of(user), two_step_required=required, names=names, regions=regions)
     columns = (
         *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
-        *("organization__two_step_required", "organization__name"),
+        *("organization__two_step_required", "organization__default_region", "organization__name"),
     )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
     zone = next((chosen or home for _, _, chosen, home, *_ in found), "UTC")
     held = {pk: member_level(user, role) for pk, role, *_ in found}
     grants = {pk: Grant(level) for pk, level in held.items() if level is not None}
     names = {pk: name for pk, *_, name in found if pk in grants}
-    return Reach(actor, grants, zone=zone, two_step_required=any(row[4] for row in found), names=names)
+    regions = {pk: region for pk, *_, region, _ in found}
+    required = any(row[4] for row in found)
+    return Reach(actor, grants, zone=zone, two_step_required=required, names=names, regions=regions)
 
 
 class LocalTimeMiddleware:
@@ -112,10 +116,6 @@ class LocalTimeMiddleware:
 
 
 def regions_of(request: HttpRequest) -> list[str]:
-    """Return the country codes by which the user's organizations read national numbers. Queried once per request."""
-    found: list[str] | None = getattr(request, "_regions", None)
-    if found is None:
-        rows = reach_of(request).organizations().values_list("default_region", flat=True)
-        found = sorted(set(rows[:100]))
-        request._regions = found  # type: ignore[attr-defined]
-    return found
+    """Return the country codes by which the user's organizations read national numbers, at most 100."""
+    reach = reach_of(request)
+    return sorted({reach.regions[pk] for pk in reach.grants})[:100]

@@ -15,7 +15,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.people.bulk import BULK_STEPS
-from campaigns.models import Campaign, Contact, ContactList, ContactListMember, ContactNumber, DoNotCall, Recipient
+from campaigns.models import (
+    Campaign,
+    Contact,
+    ContactList,
+    ContactListMember,
+    ContactNumber,
+    ContactTag,
+    DoNotCall,
+    Recipient,
+    Tag,
+)
 from tenants.backoffice import bulk_pages
 from tenants.models import AuditEntry, Membership, Organization
 from tests.test_admin import SignIn, sign_in
@@ -24,10 +34,16 @@ from tests.test_saved_unchanged import Form
 __all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
 LIST, MANY = "admin:campaigns_contact_changelist", "admin:campaigns_contact_many"
-VALUES = {"hold": {"reason": "On leave"}, "do-not-call": {"reason": "Asked by letter"}}
+VALUES = {
+    "hold": {"reason": "On leave"},
+    "do-not-call": {"reason": "Asked by letter"},
+    "add-tags": {"tags": "VIP; new"},
+}
 ENTRIES = {
     "add-to-list": ["contactlist.contacts_added"],
     "remove-from-list": ["contactlist.contacts_removed"],
+    "add-tags": ["tag.contacts_added"] * 2,
+    "remove-tag": ["tag.contacts_removed"],
     "hold": ["contact.hold"] * 3,
     "do-not-call": ["do_not_call.numbers_added"],
 }
@@ -53,11 +69,12 @@ def said(page: Any) -> str:
     return " ".join(map(str, page.context["messages"]))
 
 
-def effect(rows: Sequence[Contact]) -> tuple[int, int, int]:
-    """Return how many of the contacts are on a list, on hold, and how many numbers are on the do-not-call list."""
+def effect(rows: Sequence[Contact]) -> tuple[int, int, int, int]:
+    """Return how many of the contacts are on a list, on hold, have a tag, and how many numbers may not be called."""
     of = [row.pk for row in rows]
     members = ContactListMember.objects.filter(contact__in=of).count()
-    return members, Contact.objects.filter(pk__in=of, on_hold=True).count(), DoNotCall.objects.count()
+    tagged = Contact.objects.filter(pk__in=of).exclude(tags=None).count()
+    return members, Contact.objects.filter(pk__in=of, on_hold=True).count(), tagged, DoNotCall.objects.count()
 
 
 @pytest.fixture
@@ -65,9 +82,14 @@ def home(organization: Organization) -> ContactList:
     return ContactList.objects.create(organization=organization, name="Patients")
 
 
+@pytest.fixture
+def vip(organization: Organization) -> Tag:
+    return Tag.objects.create(organization=organization, name="VIP")
+
+
 @pytest.mark.parametrize("step", [step.name for step in BULK_STEPS])
 def test_what_is_chosen_is_confirmed_and_then_done_and_recorded(
-    organization: Organization, home: ContactList, sign_in: SignIn, step: str
+    organization: Organization, home: ContactList, vip: Tag, sign_in: SignIn, step: str
 ) -> None:
     client, rows, other = sign_in(organization, "operator"), people(organization), people(organization, 1, 50)[0]
     ContactNumber.objects.create(organization=organization, contact=rows[0], phone="+33612349999", position=1)
@@ -75,19 +97,28 @@ def test_what_is_chosen_is_confirmed_and_then_done_and_recorded(
         ContactListMember.objects.bulk_create(
             ContactListMember(contact_list=home, contact=row) for row in [*rows, other]
         )
+    if step == "remove-tag":
+        ContactTag.objects.bulk_create(ContactTag(tag=vip, contact=row) for row in [*rows, other])
     before, entries = effect([*rows, other]), set(AuditEntry.objects.values_list("pk", flat=True))
     page = chosen(client, step, rows)
     assert "3 contacts" in page.content.decode()
     assert effect([*rows, other]) == before, "the confirmation page does nothing"
-    values = VALUES.get(step, {"contact_list": home.pk})
+    values = VALUES.get(step, {"contact_list": home.pk, "tag": vip.pk})
     answer = confirmed(client, page, **values)
-    after = {"add-to-list": (3, 0, 0), "remove-from-list": (1, 0, 0), "hold": (0, 3, 0), "do-not-call": (0, 0, 4)}
+    after = {
+        "add-to-list": (3, 0, 0, 0),
+        "remove-from-list": (1, 0, 0, 0),
+        "add-tags": (0, 0, 3, 0),
+        "remove-tag": (0, 0, 1, 0),
+        "hold": (0, 3, 0, 0),
+        "do-not-call": (0, 0, 0, 4),
+    }
     assert effect([*rows, other]) == after[step]
-    assert effect([other]) == ((1 if step == "remove-from-list" else 0), 0, after[step][2])
+    assert effect([other]) == (step == "remove-from-list", 0, step == "remove-tag", after[step][3])
     made = AuditEntry.objects.exclude(pk__in=entries).order_by("pk")
     assert list(made.values_list("action", flat=True)) == ENTRIES[step]
     assert {entry.actor for entry in made} == {f"operator-{organization.pk}"}
-    assert re.search("3 contacts (were|put)|4 numbers were", said(answer)), said(answer)
+    assert re.search("3 contacts (were|put)|4 numbers were|off 3 contacts", said(answer)), said(answer)
     again = confirmed(client, page, **values)
     assert "This form was sent before" in said(again)
 
@@ -99,24 +130,26 @@ def test_a_viewer_has_neither_boxes_nor_the_page(organization: Organization, sig
         assert ("_selected_action" in client.get(reverse(LIST)).content.decode()) is may
         keys = {"step": "hold", "keys": ",".join(str(row.pk) for row in rows)}
         assert client.post(reverse(MANY), keys | VALUES["hold"]).status_code == (302 if may else 403)
-        assert effect(rows) == (0, 3 if may else 0, 0)
+        assert effect(rows) == (0, 3 if may else 0, 0, 0)
 
 
 @pytest.mark.parametrize("step", [step.name for step in BULK_STEPS])
 def test_contacts_of_another_organization_are_nobody(
-    organization: Organization, stranger: Organization, home: ContactList, sign_in: SignIn, step: str
+    organization: Organization, stranger: Organization, home: ContactList, vip: Tag, sign_in: SignIn, step: str
 ) -> None:
     client, own, theirs = sign_in(organization, "admin"), people(organization, 2), people(stranger, 3, 50)
     foreign = ContactList.objects.create(organization=stranger, name="Theirs")
     ContactListMember.objects.create(contact_list=foreign, contact=theirs[0])
-    values = {"step": step, **VALUES.get(step, {"contact_list": home.pk})}
+    hidden = Tag.objects.create(organization=stranger, name="Hidden")
+    ContactTag.objects.create(tag=hidden, contact=theirs[0])
+    values = {"step": step, **VALUES.get(step, {"contact_list": home.pk, "tag": hidden.pk})}
     keys = ",".join(str(row.pk) for row in theirs)
     for answer in (client.post(reverse(MANY), values | {"keys": keys}), chosen(client, step, theirs)):
         assert answer.status_code == 404
     both = client.post(reverse(MANY), values | {"keys": f"{keys},{own[0].pk}"})
     assert theirs[0].phone not in both.content.decode()
-    client.post(reverse(MANY), {"step": step, "keys": own[0].pk, "contact_list": foreign.pk})
-    assert effect(theirs)[:2] == (1, 0)
+    client.post(reverse(MANY), {"step": step, "keys": own[0].pk, "contact_list": foreign.pk, "tag": hidden.pk})
+    assert effect(theirs)[:3] == (1, 0, 1)
     assert set(DoNotCall.objects.values_list("organization", flat=True)) <= {organization.pk}
     assert foreign.members.count() == 1
 
@@ -133,13 +166,13 @@ def test_over_several_organizations_each_role_counts(
     values = {"keys": ",".join(str(row.pk) for row in rows), "step": "hold", "reason": "x"}
     answer = client.post(reverse(MANY), values, follow=True)
     assert f"Your role does not allow this in {sister.name}." in said(answer)
-    assert effect(rows) == (0, 0, 0), "all or nothing"
+    assert effect(rows) == (0, 0, 0, 0), "all or nothing"
     Membership.objects.filter(pk=theirs.pk).update(role="operator")
     answer = client.post(reverse(MANY), values | {"step": "add-to-list", "contact_list": home.pk}, follow=True)
     assert "belong to several organizations" in said(answer)
     client.post(reverse(MANY), values)
     client.post(reverse(MANY), values | {"step": "do-not-call"})
-    assert effect(rows) == (0, 4, 4)
+    assert effect(rows) == (0, 4, 0, 4)
     assert DoNotCall.objects.filter(organization=sister).count() == 2
     assert set(AuditEntry.objects.values_list("organization", "action")) == {
         (each.pk, action) for each in (organization, sister) for action in ("contact.hold", "do_not_call.numbers_added")
@@ -152,7 +185,7 @@ def test_the_confirmed_rows_are_those_that_were_shown(organization: Organization
     page = chosen(client, "hold", rows[:1], select_across=1)
     late = people(organization, 1, 60)
     confirmed(client, page, reason="x")
-    assert effect([*rows, *late]) == (0, 3, 0)
+    assert effect([*rows, *late]) == (0, 3, 0, 0)
 
 
 def test_too_many_rows_are_refused(

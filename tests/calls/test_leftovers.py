@@ -63,6 +63,7 @@ FATES = {
     "campaigns.ContactList": BOUND,
     "campaigns.ContactListMember": BOUND,
     "campaigns.ContactNumber": BOUND,
+    "campaigns.ContactTag": BOUND,
     "campaigns.DoNotCall": RECORD,
     "campaigns.ImportMapping": "one row for each header of a file",
     "campaigns.ImportOverwrite": "7 days: campaigns.imports.retention",
@@ -74,6 +75,8 @@ FATES = {
     "campaigns.RetryRule": BOUND,
     "campaigns.UndoableAction": LEFT,
     "campaigns.UndoableChange": "deleted with its action",
+    "campaigns.Tag": BOUND,
+    "campaigns.TagCount": "folded: tenants.db.counters.fold",
     "contenttypes.ContentType": BOUND,
     "django_q.Failure": "rows of django_q.Task",
     "django_q.OrmQ": LEFT,  # with its task, or with its worker's heartbeats

@@ -40,6 +40,7 @@ def test_every_field_of_a_contact_is_stored_and_given_back(api: ApiClient, organ
         "language": "fr-FR",
         "timezone": "Europe/Paris",
         "variables": {"slot": "9:30"},
+        "tags": ["Recall", "VIP"],
         "consent_basis": "contract",
         "consent_at": "2026-03-01T09:30:00Z",
         "consent_evidence": "Form 7,\nsigned on paper",
@@ -141,8 +142,8 @@ def test_a_page_of_contacts_costs_a_fixed_number_of_queries(
     for number in range(10):
         Contact.objects.create(organization=organization, phone=f"+3361234560{number}")
     api.get(CONTACTS)
-    # API key, page, further numbers, do-not-call list, and its hash key, which is cached only after a commit.
-    with django_assert_max_num_queries(5):
+    # API key, page, further numbers, tags, do-not-call list, and its hash key, which is cached only after a commit.
+    with django_assert_max_num_queries(6):
         assert len(api.get(CONTACTS).json()["results"]) == 10
 
 

@@ -37,7 +37,7 @@ def imported(contact_list: ContactList, text: str, **chosen: Any) -> ContactImpo
 
 def a_file(rng: random.Random) -> str:
     """Return a file whose rows repeat each other and existing contacts, share numbers, are marked, or are bad."""
-    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City,Language"]
+    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City,Language,Tags"]
     for _ in range(rng.randint(1, 25)):
         cells = [
             rng.choice([*NUMBERS, "0612", ""]),
@@ -47,6 +47,7 @@ def a_file(rng: random.Random) -> str:
             rng.choice(["", "", "1", "no", "perhaps"]),
             rng.choice(["Lyon", "Nice", ""]),
             rng.choice(["fr", "", "x" * 36]),
+            rng.choice(["", "VIP", "vip;Recall", "x" * 61]),
         ]
         lines.append(",".join(cells))
     return "\n".join(lines) + "\n"

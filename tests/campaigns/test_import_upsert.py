@@ -240,7 +240,7 @@ def test_a_batch_takes_a_bounded_number_of_statements(imp: ContactImport) -> Non
     assert batch(10, 0) == batch(40, 1000) <= 23  # savepoints are four of them
 
 
-KEYS = st.sampled_from(["name", "language", "variables.a", "variables.b", f"numbers.{B}"])
+KEYS = st.sampled_from(["name", "language", "variables.a", "variables.b", f"numbers.{B}", "tags.3", "tags.4"])
 VALUES = st.dictionaries(KEYS, st.sampled_from(["", "x", "y"]))
 
 
@@ -288,7 +288,8 @@ def a_person(values: dict[str, str]) -> Person:
     """Return a person that has these values."""
     contact = Contact(phone=A, name=values.get("name", ""), language=values.get("language", ""))
     contact.variables = {key[10:]: value for key, value in values.items() if key.startswith("variables.")}
-    return Person(contact, {key[8:]: value for key, value in values.items() if key.startswith("numbers.")})
+    numbers = {key[8:]: value for key, value in values.items() if key.startswith("numbers.")}
+    return Person(contact, numbers, {key[5:]: key[5:] for key in values if key.startswith("tags.")})
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

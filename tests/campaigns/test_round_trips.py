@@ -26,7 +26,16 @@ from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import run_step
 from campaigns.imports.own_files import contradiction
 from campaigns.imports.upload import start_import
-from campaigns.models import Contact, ContactImport, ContactList, ContactNumber, DoNotCall, ImportMapping
+from campaigns.models import (
+    Contact,
+    ContactImport,
+    ContactList,
+    ContactNumber,
+    ContactTag,
+    DoNotCall,
+    ImportMapping,
+    Tag,
+)
 from campaigns.phones import national
 from tenants.models import Organization
 from tenants.spreadsheets import as_written, harmless
@@ -77,6 +86,7 @@ HOSTILE = (
     "NULL",
     "é\u0301 e\u0301",
 )
+TAGS = ("=1+1", "Rappel été", "'t Hooft", "+33612345678", "no", "#N/A")
 NUMBERS = [f"+336123456{n:02}" for n in range(len(HOSTILE))]
 
 
@@ -91,6 +101,7 @@ def state(organization: Organization) -> dict[str, dict[str, Any]]:
                 *("consent_basis", "consent_at", "consent_evidence", "on_hold", "updated_at"),
             )
         }
+        values["tags"] = [tag.name for tag in contact.tags.all()]
         values["numbers"] = list(contact.further_numbers.values_list("phone", "kind", "position"))
         found[contact.phone] = values
     entries_of = DoNotCall.objects.filter(organization=organization)
@@ -133,6 +144,9 @@ def people(organization: Organization) -> list[Contact]:
     Contact.objects.create(organization=organization, phone="+33140000002", variables={"long": "é" * 8_000})
     Contact.objects.create(organization=organization, phone="+33140000003", variables={"lines": "a\n" * 5_000})
     Contact.objects.create(organization=organization, phone="+33140000004", consent_evidence="'" + "=x" * 5_000)
+    tags = [Tag.objects.create(organization=organization, name=name) for name in TAGS]
+    for place, contact in enumerate(made):
+        ContactTag.objects.bulk_create(ContactTag(contact=contact, tag=tag) for tag in tags[: place % 3 + place // 9])
     entries.add(organization, made[4].phone, reason="asked", source="phone")
     entries.add(organization, shared, reason="=asked", source="test", expires_at=timezone.now() + timedelta(days=9))
     return made

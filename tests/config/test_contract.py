@@ -80,7 +80,7 @@ FIELDS = {
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "
     "single_call_hours daily_budget",
     "contacts": "id.r organization phone name external_id language timezone variables do_not_call.r created_at.r "
-    "updated_at.r zone_fault.r phone_kind further_numbers consent_basis consent_at consent_evidence",
+    "updated_at.r zone_fault.r phone_kind further_numbers tags consent_basis consent_at consent_evidence",
     "contact-lists": "id.r organization name contacts_count.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
     "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r "
@@ -109,7 +109,7 @@ REQUIRED = {  # in a create: only what identifies the object
     "api-keys": {"name"},
 }
 FILTERS = {
-    "/api/v1/contacts/": {"phone", "external_id", "list", "q"},
+    "/api/v1/contacts/": {"phone", "external_id", "list", "tag", "q"},
     "/api/v1/calls/": {
         *("status", "campaign", "contact", "account", "to_number"),
         *("created_after", "created_before", "overdue"),
@@ -232,6 +232,7 @@ def test_words_that_requests_choose_from() -> None:
     assert words(body("post", "/api/v1/provider-accounts/")["properties"]["provider"]) == PROVIDERS
     upload = body("post", "/api/v1/contact-lists/{id}/imports/")["properties"]
     assert words(upload["on_duplicate"]) == {"update", "skip"}
+    assert words(upload["on_tags"]) == {"add", "replace"}
     assert set(upload) >= {
         "file",
         "mapping",

@@ -53,6 +53,7 @@ MODELS = {
     "providers_phonenumber": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_contact": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_contactlist": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
+    "campaigns_tag": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
     "campaigns_contactimport": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
     "campaigns_importmapping": Levels(VIEWER, NOBODY, OPERATOR, OPERATOR),
     "campaigns_donotcall": Levels(VIEWER, OPERATOR, NOBODY, NOBODY),
@@ -114,6 +115,7 @@ STEPS = {
 # Other pages: the model of their object (empty: none), the lowest role.
 PAGES = {
     "campaigns_contact_many": ("", OPERATOR),  # test_contacts_in_bulk
+    "campaigns_tag_many": ("", MANAGER),  # test_tag_pages
     "campaigns_contactlist_counts": ("", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactlist_import_new": ("", OPERATOR),

@@ -13,18 +13,21 @@ from django.http import HttpRequest
 
 from calls.actions import barring, recipients
 from calls.admin.people.buttons import INPUT, HoldForm
-from campaigns import launching, list_members
-from campaigns.models import Contact, ContactList, ContactListMember
+from campaigns import launching, list_members, tagging
+from campaigns.models import Contact, ContactList, ContactListMember, Tag
+from campaigns.rules.tag_names import NotATag, split_tags
 from campaigns.undoable import Kind, Undoable
 from campaigns.wording import contacts, counted
 from tenants.backoffice.bulk_pages import BulkStep
-from tenants.backoffice.buttons import Done, ReasonForm
+from tenants.backoffice.buttons import Done, NotDone, ReasonForm
+from tenants.backoffice.forms import LineField
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
 from tenants.policy import Action
 
 Rows = Sequence[Contact]
+TAGS_NAMED = 20  # of the organization, in the help of a form
 
 
 def _list_form(lists: QuerySet[ContactList]) -> type[forms.Form]:
@@ -74,6 +77,53 @@ def _remove(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> Done
 
 def _undoable(request: HttpRequest, kind: Kind) -> Undoable:
     return Undoable(kind, request.user.pk or 0)
+
+
+def _any_tags(request: HttpRequest, rows: Rows) -> type[forms.Form]:
+    known = [tag.name for tag in Tag.objects.filter(organization=rows[0].organization_id)[:TAGS_NAMED]]
+    there = f" There are: {', '.join(known)}{' …' if len(known) == TAGS_NAMED else ''}." if known else ""
+
+    class TagsForm(forms.Form):
+        tags = LineField(
+            label="Tags",
+            widget=forms.TextInput(attrs=INPUT),
+            help_text=f"Several: parted by commas. A tag that does not exist yet is created.{there}",
+        )
+
+        def clean_tags(self) -> tuple[str, ...]:
+            try:
+                return split_tags(self.cleaned_data["tags"])
+            except NotATag as error:
+                raise forms.ValidationError(str(error)) from error
+
+    return TagsForm
+
+
+def _their_tags(request: HttpRequest, rows: Rows) -> type[forms.Form]:
+    class TheirTagsForm(forms.Form):
+        tag = forms.ModelChoiceField(
+            tagging.on(rows), label="Tag", widget=forms.Select(attrs={**INPUT, "data-picker": ""})
+        )
+
+    return TheirTagsForm
+
+
+def _add_tags(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    try:
+        with transaction.atomic():
+            added = tagging.add(rows[0].organization, rows, values["tags"], actor=reach_of(request).actor)
+    except tagging.NotTagged as error:
+        raise NotDone(str(error)) from error
+    known = len(rows) - added
+    before = f" {contacts(known)} had {'it' if len(values['tags']) == 1 else 'them'} before." if known else ""
+    return f"{contacts(added)} {_were(added)} tagged “{'”, “'.join(values['tags'])}”.{before}"
+
+
+def _remove_tag(request: HttpRequest, rows: Rows, values: Mapping[str, Any]) -> str:
+    tag: Tag = values["tag"]
+    with transaction.atomic():
+        removed = tagging.remove(rows[0].organization, rows, [tag], actor=reach_of(request).actor)
+    return f"The tag “{tag.name}” was taken off {contacts(removed)}."
 
 
 def _were(n: int) -> str:
@@ -143,9 +193,31 @@ REMOVE_FROM_LIST = BulkStep(
     button="Remove from the list",
     one_organization=True,
 )
+ADD_TAGS = BulkStep(
+    "add-tags",
+    "Add tags…",
+    Action.CHANGE_TAG,
+    lambda rows: [f"{contacts(len(rows))} will have the tags that you write, beside those that they have."],
+    _add_tags,
+    form=_any_tags,
+    button="Add the tags",
+    one_organization=True,
+)
+REMOVE_TAGS = BulkStep(
+    "remove-tag",
+    "Remove tag…",
+    Action.CHANGE_TAG,
+    lambda rows: [f"{contacts(len(rows))} will not have the tag that you choose. The tag itself stays."],
+    _remove_tag,
+    form=_their_tags,
+    button="Remove the tag",
+    one_organization=True,
+)
 BULK_STEPS = (
     ADD_TO_LIST,
     REMOVE_FROM_LIST,
+    ADD_TAGS,
+    REMOVE_TAGS,
     BulkStep(
         "hold",
         "Hold…",

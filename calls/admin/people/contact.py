@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from calls.actions import campaigns
-from calls.admin.people.bulk import ADD_TO_LIST, BULK_STEPS, REMOVE_FROM_LIST
+from calls.admin.people.bulk import ADD_TAGS, ADD_TO_LIST, BULK_STEPS, REMOVE_FROM_LIST, REMOVE_TAGS
 from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
 from calls.admin.people.contact_columns import columns_of
 from calls.admin.people.notes import NOTE, note_rows
@@ -28,6 +28,7 @@ from campaigns.phones import country_of, national
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import Whereabouts
 from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
+from tenants.backoffice.bulk_pages import BulkStep
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.policy import Action
 
@@ -47,7 +48,7 @@ class CalledContactAdmin(ContactAdmin):
         """Return the columns of the page. The file keeps those of contacts alone, so that it can be read back."""
         if self.exporting(request):
             return self.list_display
-        return ("number", "name", "callable", "on_lists", "last_call", "next_call", "zone")
+        return ("number", "name", "callable", "tag_chips", "on_lists", "last_call", "next_call", "zone")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().prepare_rows(request, rows)
@@ -56,6 +57,10 @@ class CalledContactAdmin(ContactAdmin):
         found = columns_of(rows)
         for row in rows:
             row.columns = found[row.pk]
+
+    @admin.display(description="tags")
+    def tag_chips(self, row: Any) -> Any:
+        return row.columns.tags_shown
 
     @admin.display(description="lists")
     def on_lists(self, row: Any) -> str:
@@ -85,7 +90,8 @@ class CalledContactAdmin(ContactAdmin):
             "live": True,
             "hold": hold_text(obj) if held else "",
             "listed": _listed(entry, obj) if entry else "",
-            "list_steps": self._list_steps(request, obj, bool(shown["lists"])),
+            "list_steps": self._pair(request, obj, ADD_TO_LIST, REMOVE_FROM_LIST, bool(shown["lists"])),
+            "tag_steps": self._pair(request, obj, ADD_TAGS, REMOVE_TAGS, bool(shown["tags"])),
             "entry_url": reverse("admin:campaigns_donotcall_change", args=[entry.pk]) if entry else "",
             "facts": _facts(obj, home, now),
             "consent": _consent(obj),
@@ -101,9 +107,11 @@ class CalledContactAdmin(ContactAdmin):
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
         }
 
-    def _list_steps(self, request: HttpRequest, obj: Contact, on_a_list: bool) -> list[tuple[str, str]]:
-        """Return the buttons that put the contact on a list and take it off one: label and address."""
-        steps = (ADD_TO_LIST, REMOVE_FROM_LIST) if on_a_list else (ADD_TO_LIST,)
+    def _pair(
+        self, request: HttpRequest, obj: Contact, puts: BulkStep, takes: BulkStep, has_any: bool
+    ) -> list[tuple[str, str]]:
+        """Return the buttons that put the contact on a list, or a tag on it, and take it off: label and address."""
+        steps = (puts, takes) if has_any else (puts,)
         return [(step.label, self.many_url(step, obj)) for step in steps if self.holds(request, step.action, obj)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

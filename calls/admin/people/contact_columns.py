@@ -1,4 +1,4 @@
-"""What calls add to the list of contacts: their lists, the last call and the next one, for a page of rows at once."""
+"""What the list of contacts shows beside them: tags, lists, the last call and the next one, for a page at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Min, OuterRef, Subquery
-from django.utils.html import format_html
+from django.db.models import F, Min, OuterRef, Subquery, Value
+from django.utils.html import format_html, format_html_join
 
 from calls.admin.shared import outcomes
 from calls.models import Call, CallBack
-from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.models import Campaign, Contact, ContactListMember, ContactTag, Recipient
 from tenants.backoffice.local_time import local_time
 
 OF_LAST = ("created_at", "status", "ended_reason", "answered_by", "provider_reason")
@@ -24,6 +24,7 @@ LISTS = 2  # names shown of each contact's lists
 @dataclass(frozen=True)
 class Columns:
     lists: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     last: Call | None = None
     next: datetime | None = None  # the earliest moment at which a campaign or a scheduled callback is due
 
@@ -31,6 +32,13 @@ class Columns:
     def lists_shown(self) -> str:
         more = f" and {len(self.lists) - LISTS} more" if len(self.lists) > LISTS else ""
         return f"{', '.join(self.lists[:LISTS])}{more}" or "-"
+
+    @property
+    def tags_shown(self) -> Any:
+        return (
+            format_html_join(" ", '<span class="tl-badge tl-c-default">{}</span>', ((name,) for name in self.tags))
+            or "-"
+        )
 
     @property
     def last_shown(self) -> Any:
@@ -51,12 +59,31 @@ class Columns:
 def columns_of(contacts: Sequence[Contact]) -> dict[int, Columns]:
     """Return the columns by key of the contact, in two queries: the search of contacts has few left."""
     keys = [row.pk for row in contacts]
-    lists: defaultdict[int, list[str]] = defaultdict(list)
-    members = ContactListMember.objects.filter(contact__in=keys).order_by("contact_list__name", "pk")
-    for pk, name in members.values_list("contact_id", "contact_list__name"):
-        lists[pk].append(name)
+    lists, tags = _names(keys)
     rows = Contact.objects.filter(pk__in=keys).order_by().values("pk", **_last_columns(), **_next_moments())
-    return {row["pk"]: Columns(tuple(lists[row["pk"]]), _last_call(row), _next(row)) for row in rows}
+    return {
+        row["pk"]: Columns(tuple(lists[row["pk"]]), tuple(tags[row["pk"]]), _last_call(row), _next(row)) for row in rows
+    }
+
+
+def _names(keys: Sequence[int]) -> tuple[defaultdict[int, list[str]], defaultdict[int, list[str]]]:
+    """Return the names of the contacts' lists and tags, each in order."""
+    lists, tags = defaultdict[int, list[str]](list), defaultdict[int, list[str]](list)
+    columns = ("contact_id", "is_tag", "key", "name")
+    members = (
+        ContactListMember.objects.filter(contact__in=keys)
+        .order_by()
+        .annotate(is_tag=Value(0), key=F("contact_list__name"), name=F("contact_list__name"))
+    )
+    uses = (
+        ContactTag.objects.filter(contact__in=keys)
+        .order_by()
+        .annotate(is_tag=Value(1), key=F("tag__name_key"), name=F("tag__name"))
+    )
+    found = members.values_list(*columns).union(uses.values_list(*columns), all=True)
+    for pk, is_tag, _, name in sorted(found):
+        (tags if is_tag else lists)[pk].append(name)
+    return lists, tags
 
 
 def _next(row: Mapping[str, Any]) -> datetime | None:

@@ -34,6 +34,12 @@ class Command(RecordedCommand):
         parser.add_argument("--encoding", default="", help="such as cp1252; default: detected from the file")
         parser.add_argument("--on-duplicate", choices=ContactImport.OnDuplicate.values, default="update")
         parser.add_argument(
+            "--on-tags",
+            choices=ContactImport.OnTags.values,
+            default="add",
+            help="whether the tags of a row are added to those of a contact that exists, or replace them",
+        )
+        parser.add_argument(
             "--other-columns",
             choices=OTHER_COLUMNS,
             default=VARIABLES,
@@ -49,6 +55,7 @@ class Command(RecordedCommand):
             "encoding": options["encoding"],
             "default_region": options["region"].upper(),
             "on_duplicate": options["on_duplicate"],
+            "on_tags": options["on_tags"],
             "other_columns": options["other_columns"],
         }
         if options["dry_run"]:
