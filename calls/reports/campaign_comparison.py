@@ -97,7 +97,7 @@ def compare(a: Campaign, b: Campaign) -> Comparison:
     """Return two campaigns beside each other. Whoever asks may see both."""
     keys = [a.pk, b.pk]
     counts, sums = counts_of(keys), budgets.sums_of(keys)
-    one, other = (Side(each, counts[each.pk], results_of(each), sums[each.pk].paid) for each in (a, b))
+    one, other = (Side(each, counts[each.pk], results_of(each, counts[each.pk]), sums[each.pk].paid) for each in (a, b))
     theirs = other.shares
     shares = tuple(Pair(*names, share, theirs[names]) for names, share in one.shares.items())
     return Comparison(one, other, shares, tuple(_in_common(one.results, other.results)))

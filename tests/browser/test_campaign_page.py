@@ -92,7 +92,7 @@ def test_without_scripts_the_tabs_show_what_they_have(page: Any, browser: Any, l
     found.click("#tab-overview")
     assert found.locator("#idle").count() == 1
     found.click("#tab-results")
-    found.click("text=Open this part on a page of its own")
+    found.click("a[href*='/figures/?alone']")
     assert "/figures/?alone" in found.url and found.locator("#nav-sidebar-inner, nav").count()
     plain.close()
 

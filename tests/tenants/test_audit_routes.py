@@ -239,6 +239,7 @@ TYPED = {"reason": "They asked for it.", "text": "Speaks French.", "until": "", 
 OWN_PAGES: dict[str, str] = {
     **dict.fromkeys(PAGES, Not(LOOK)),
     "campaigns_contact_many": "contactlist.contacts_added",  # and others: test_contacts_in_bulk
+    "campaigns_campaign_result_fields": "campaign.result_fields",  # test_result_pages
     "campaigns_contactlist_import": "contactlist.import_started",
     "campaigns_contactlist_import_new": "contactlist.import_started",
     "campaigns_donotcall_import": "do_not_call.imported",

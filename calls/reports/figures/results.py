@@ -6,8 +6,10 @@ figures of a million recipients take as long as those of twenty thousand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -16,7 +18,7 @@ from django.db.models.functions import Cast, Length, Mod
 
 from calls.models import OPT_OUT, CallEvent, deciding_calls
 from calls.reports.figures.conditions import ANSWERED, Share
-from calls.reports.figures.recipients import counts_of
+from calls.reports.figures.recipients import Counts, counts_of
 from calls.reports.result_values import Shown, Tallies, Tally, shown_as
 from campaigns.models import Campaign, Recipient
 from campaigns.rules import result_fields
@@ -57,9 +59,9 @@ class Results:
     opted_out: Share
 
 
-def results_of(campaign: Campaign) -> Results:
-    """Return what came of the campaign's calls, with four queries."""
-    keys, every = _recipients(campaign)
+def results_of(campaign: Campaign, counts: Counts | None = None) -> Results:
+    """Return what came of the campaign's calls, with three queries, and one for the counts where they are not given."""
+    keys, every = _recipients(campaign, counts or counts_of([campaign.pk])[campaign.pk])
     tallies, durations, decided, too_long = Tallies(), list[int](), 0, 0
     for seconds, result, is_long in _deciding_calls(keys):
         decided += 1
@@ -90,20 +92,25 @@ def _figures(field: Field, tallies: Tallies) -> FieldFigures:
     return FieldFigures(field, found, shown_as(tally or Tally(), kind))
 
 
-def _recipients(campaign: Campaign) -> tuple[list[int], int]:
+def _recipients(campaign: Campaign, counts: Counts) -> tuple[list[int], int]:
     """Return the keys of the recipients that count, and 1; or of one in every N of many, and N.
 
     Of many, those that were not called at all are left out first, so that the sample of a campaign that has just begun
     is not made of them. The keys are read from an index.
     """
     rows = Recipient.objects.filter(campaign=campaign).order_by()
-    counts = counts_of([campaign.pk])[campaign.pk].by("status", {})
-    if counts.total() <= AT_MOST:
+    by_status = counts.by("status", {})
+    if counts.total <= AT_MOST:
         return sorted(rows.values_list("pk", flat=True)), 1
-    statuses = [status for status in counts if status not in NOT_CALLED]
-    every = max(1, -(-sum(counts[status] for status in statuses) // AT_MOST))
+    statuses = [status for status in by_status if status not in NOT_CALLED]
+    every = _prime_from(max(1, -(-sum(by_status[status] for status in statuses) // AT_MOST)))
     drawn = rows.filter(status__in=statuses).annotate(turn=Mod(F("pk"), every)).filter(turn=0)
     return sorted(drawn.values_list("pk", flat=True)), every
+
+
+def _prime_from(least: int) -> int:
+    """Return the first prime from a number on, or 1. Assistants take turns: another step could meet one alone."""
+    return next(n for n in count(least) if all(n % divisor for divisor in range(2, math.isqrt(n) + 1)))
 
 
 def _deciding_calls(keys: list[int]) -> Iterator[tuple[int | None, Any, bool]]:
