@@ -26,6 +26,7 @@ def copy_of(campaign: Campaign, now: datetime) -> Campaign:
             assistant=campaign.assistant,
             budget=campaign.budget,
             budget_currency=campaign.budget_currency,
+            result_fields=campaign.result_fields,
             starts_at=_if_future(campaign.starts_at, now),
             ends_at=_if_future(campaign.ends_at, now),
         )

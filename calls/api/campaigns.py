@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from calls.actions import campaign_edits, campaigns, held_recipients, quiescing
 from calls.actions.held_recipients import Verdict
+from calls.api.campaign_results import CampaignResults
 from calls.forecast import forecast as forecasting
 from calls.forecast.estimated_finish import finish_of
 from calls.gate.selection import Choices
@@ -42,7 +43,7 @@ from tenants.api.serializers import (
     StrictModelSerializer,
     StrictSerializer,
 )
-from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
+from tenants.api.views import ScopedViewSet, public_id
 from tenants.policy import Action
 
 CampaignStatus = Campaign.Status
@@ -55,7 +56,7 @@ class HeldSerializer(StrictSerializer):
     variable = WordField(required=False, allow_blank=True, max_length=64)
 
 
-class CampaignViewSet(CrudViewSet[Campaign]):
+class CampaignViewSet(CampaignResults):
     queryset = Campaign.objects.select_related("organization", "assistant__account").prefetch_related(
         "phone_numbers", "contact_lists", "windows", "retry_rules", "variants__assistant"
     )
@@ -66,6 +67,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         **dict.fromkeys(("start", "pause", "resume", "reopen", "cancel", "refresh"), Action.RUN_CAMPAIGN),
         **dict.fromkeys(("held_send", "held_skip"), Action.STEER_RECIPIENT),
         **dict.fromkeys(("preflight", "preview", "variants", "progress"), Action.SEE),
+        **CampaignResults.result_needs,
     }
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

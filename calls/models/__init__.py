@@ -4,8 +4,8 @@ from calls.models.call import Call, CallQuerySet, log_keys, new_reference, new_t
 from calls.models.contact_change import ContactChange
 from calls.models.contact_note import ContactNote
 from calls.models.counts import CallCount, PersonCount
-from calls.models.deciding import deciding_call
-from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
+from calls.models.deciding import deciding_call, deciding_calls
+from calls.models.events import OPT_OUT, CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import EngineLease, Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.polling import Polling
@@ -16,6 +16,7 @@ from calls.models.statuses import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Status
 __all__ = [
     "FOLLOWED",
     "OPEN",
+    "OPT_OUT",
     "TERMINAL",
     "UNRESOLVED",
     "Call",
@@ -34,6 +35,7 @@ __all__ = [
     "Status",
     "WebhookDelivery",
     "deciding_call",
+    "deciding_calls",
     "event_of",
     "log_keys",
     "new_reference",

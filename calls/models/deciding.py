@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, Q, QuerySet, Value, When
+from collections.abc import Iterable
+
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.expressions import Combinable
 
 from calls.models.call import Call
 from calls.models.statuses import PLACED_AND_ENDED, Status
+from tenants.db.among import Among
 
 # A call that was canceled after it was dialled decides only where nothing else does. One that was never dialled decides
 # nothing, and an open one decides nothing yet.
@@ -27,3 +30,9 @@ def deciding_call(recipient: int | Combinable) -> QuerySet[Call]:
     `recipient`: an internal key, or an `OuterRef` to one. `calls/outcomes/recipient_progress.py` writes the outcome.
     """
     return Call.objects.filter(_DECIDES, recipient=recipient).order_by(_CANCELED_LAST, "-pk")[:1]
+
+
+def deciding_calls(recipients: Iterable[int]) -> QuerySet[Call]:
+    """Return the calls that decided the outcomes of these recipients, given by their internal keys. One query."""
+    deciding = Subquery(deciding_call(OuterRef("recipient_id")).values("pk"))
+    return Call.objects.filter(Among("recipient_id", recipients), pk=deciding).order_by("recipient_id")

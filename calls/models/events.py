@@ -11,6 +11,7 @@ from calls.models.call import Call
 from tenants.db.loaded import like
 
 LARGEST_EVIDENCE = 16 * 1024  # bytes
+OPT_OUT = "opt_out"  # type of the event that the call met a rule of its assistant for opt-outs
 
 
 class CallEvent(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from calls.models import Call, record_event
+from calls.models import OPT_OUT, Call, record_event
 from calls.outcomes.opt_out_matching import Rule, matching_rule
 from calls.outcomes.transitions import LockedCall
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
@@ -17,7 +17,7 @@ from tenants import alerts, audit_log
 from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.journal.notes import note
 
-SOURCE, EVENT, HELD, ACTOR = "opt-out", "opt_out", "opt_out_held", "Trunkline"
+SOURCE, HELD, ACTOR = "opt-out", "opt_out_held", "Trunkline"
 
 
 class NeedsContactLock(Exception):
@@ -66,7 +66,7 @@ def apply_rules(locked: LockedCall, call: Call, *readings: Reading, source: str)
         subject=f"call {call.uuid}",
         detail={**rule, "entry": str(entry.uuid), "listed_already": not created},
     )
-    record_event(call, EVENT, source, f"The number is on the do-not-call list: {condition}."[:2000])
+    record_event(call, OPT_OUT, source, f"The number is on the do-not-call list: {condition}."[:2000])
 
 
 def _hold_instead(call: Call, why: str, source: str) -> None:
@@ -103,4 +103,4 @@ def is_new(call: Call, reading: Reading) -> bool:
 
 def _new_rule(call: Call, readings: Iterable[Reading]) -> Rule | None:
     rule = matching_rule(call.assistant.opt_out_rules, *readings)
-    return None if rule is None or call.events.filter(type=EVENT).exists() else rule
+    return None if rule is None or call.events.filter(type=OPT_OUT).exists() else rule

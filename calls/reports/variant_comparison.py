@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from statistics import NormalDist
 from typing import Any
 
 from django.core.cache import cache
@@ -15,13 +14,13 @@ from django.db.models.functions import Mod
 
 from calls.models import Call, CallCount, PersonCount, deciding_call
 from calls.models.costing import COST, NOT_PRICED
-from calls.reports.figures.conditions import RANG, REACHED, percent
+from calls.reports.figures.conditions import RANG, REACHED, Share, percent
+from calls.reports.intervals import CONFIDENCE, interval_of, quantile
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money, moneys
 from tenants.money import NOTHING, Amounts, Money
 
-CONFIDENCE = 0.95
 FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
 SMALLEST = Decimal("0.0001")  # part of a cost per contact
@@ -182,18 +181,9 @@ def judge(variants: Sequence[Variant]) -> Comparison:
     return Comparison(bounded, " ".join(_sentence(one, other, len(pairs)) for one, other in pairs))
 
 
-def _z(error: float) -> float:
-    return NormalDist().inv_cdf(1 - error / 2)
-
-
 def _with_interval(variant: Variant, number: int) -> Variant:
-    """Return the variant with Wilson's interval, which stays within 0 and 1 even for few contacts."""
-    if not variant.people:
-        return variant
-    z, people, rate = _z((1 - CONFIDENCE) / number), variant.people, variant.completed / variant.people
-    middle = (rate + z * z / (2 * people)) / (1 + z * z / people)
-    half = z / (1 + z * z / people) * math.sqrt(rate * (1 - rate) / people + z * z / (4 * people * people))
-    return replace(variant, low=max(0.0, middle - half), high=min(1.0, middle + half))
+    low, high = interval_of(Share(variant.completed, variant.people), (1 - CONFIDENCE) / number)
+    return replace(variant, low=low, high=high)
 
 
 def _sentence(one: Variant, other: Variant, pairs: int) -> str:
@@ -203,7 +193,7 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     people = one.people + other.people
     pooled = (one.completed + other.completed) / people
     spread = math.sqrt(1 / one.people + 1 / other.people)
-    z = _z((1 - CONFIDENCE) / pairs)
+    z = quantile((1 - CONFIDENCE) / pairs)
     rates = f"{percent(one.completed / one.people)} and {percent(other.completed / other.people)}"
     difference = one.completed / one.people - other.completed / other.people
     enough = min(v for each in (one, other) for v in (each.completed, each.people - each.completed)) >= FEW

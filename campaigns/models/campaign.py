@@ -163,6 +163,8 @@ class Campaign(models.Model):
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
     callback_url = models.CharField(max_length=2000, blank=True, validators=[check_callback_url])
+    # How its results are shown, as `rules.result_fields` stores it. None: nobody has chosen.
+    result_fields = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -52,6 +52,10 @@ SUMMARIES: dict[Key | None, str] = {
     ("RecipientViewSet", "skip"): "Do not call a held recipient",
     ("CampaignViewSet", "variants"): "Compare the assistants of a campaign",
     ("CampaignViewSet", "progress"): "Read the progress of a campaign",
+    ("CampaignViewSet", "result_fields"): "Read the fields of a campaign's results",
+    ("CampaignViewSet", "choose_result_fields"): "Choose how the fields of a campaign's results are shown",
+    ("CampaignViewSet", "results_summary"): "Read what the results of a campaign say",
+    ("CampaignViewSet", "compare"): "Compare two campaigns",
     ("RecipientViewSet", "explain"): "Explain why a recipient is or is not called",
     ("OrganizationViewSet", "rotate_webhook_secret"): "Rotate the webhook secret",
     ("RecipientViewSet", "call_back"): "Schedule a call-back",
@@ -74,9 +78,14 @@ SUMMARIES: dict[Key | None, str] = {
 
 PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
     ("CampaignViewSet", "preview"): [OpenApiParameter("contact", UUID, required=True, description="The contact.")],
+    ("CampaignViewSet", "compare"): [
+        OpenApiParameter("a", UUID, required=True, description="The campaign to compare with."),
+        OpenApiParameter("b", UUID, required=True, description="The campaign that is compared."),
+    ],
     ("EvidenceView", "get"): [OpenApiParameter("to_number", str, required=True, description="The number called.")],
 }
 
+RESULT_FIELDS = serializer("calls.api.campaign_results.ResultFieldsSerializer")
 REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
     ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
@@ -88,6 +97,7 @@ REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("ContactListViewSet", "preview_import"): serializer("campaigns.import_api.UploadSerializer"),
     ("CampaignViewSet", "held_send"): serializer("calls.api.campaigns.HeldSerializer"),
     ("CampaignViewSet", "held_skip"): serializer("calls.api.campaigns.HeldSerializer"),
+    ("CampaignViewSet", "choose_result_fields"): RESULT_FIELDS,
     ("HookView", "post"): lambda: {"application/json": dict(shapes.OBJECT)},
     ("RecipientViewSet", "hold"): serializer("calls.api.recipients.HoldSerializer"),
     ("RecipientViewSet", "call_back"): serializer("calls.api.recipients.PromiseSerializer"),
@@ -114,6 +124,10 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("CampaignViewSet", "preview"): {200: ref("Preview")},
     ("CampaignViewSet", "variants"): {200: ref("Comparison")},
     ("CampaignViewSet", "progress"): {200: ref("Progress")},
+    ("CampaignViewSet", "result_fields"): {200: RESULT_FIELDS},
+    ("CampaignViewSet", "choose_result_fields"): {200: RESULT_FIELDS},
+    ("CampaignViewSet", "results_summary"): {200: ref("ResultsSummary")},
+    ("CampaignViewSet", "compare"): {200: ref("CampaignComparison")},
     ("RecipientViewSet", "explain"): {200: ref("Explanation")},
     ("RecipientViewSet", "call_back"): {201: CALL_BACK},
     ("RecipientViewSet", "cancel_call_back"): {200: CALL_BACK},

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 
 from config.findings import CHECKS
-from config.openapi import protocol, shapes
+from config.openapi import protocol, result_shapes, shapes
 from config.openapi.bodies import ref
 from config.openapi.shapes import FLAG, TEXT, WORD, obj
 
@@ -36,7 +36,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 def add_common_parts(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
     """Add our components and operations to the generated document. Called by drf-spectacular."""
     components = result["components"]
-    schemas = {**shapes.SCHEMAS, "DoNotCallAdded": _do_not_call_added()}
+    schemas = {**shapes.SCHEMAS, **result_shapes.SCHEMAS, "DoNotCallAdded": _do_not_call_added()}
     components["schemas"] = dict(sorted({**schemas, **components["schemas"]}.items()))
     components["responses"] = protocol.error_responses()
     components["parameters"] = protocol.PARAMETERS

@@ -24,6 +24,7 @@ ENUM_NAMES = {
     "OnDuplicate": "campaigns.models.ContactImport.OnDuplicate",
     "NumberKind": "campaigns.models.NumberKind",
     "RetryOutcome": "campaigns.models.RetryRule.Outcome",
+    "ResultKind": "calls.api.campaign_results.KINDS",
     "SingleCallHours": "tenants.models.Organization.SingleCallHours",
     "Provider": "providers.adapters.registry.choices",
     "EventSource": "calls.models.CallEvent.Source",

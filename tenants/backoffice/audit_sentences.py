@@ -80,6 +80,7 @@ VERBS = {
     "note_deleted": "deleted a note about {}",
     "ordered": "ordered {}",
     "paused": "paused {}",
+    "result_fields": "chose how the results of {} are shown",
     "refresh": "added new contacts to {}",
     "release": "said that {} was not placed",
     "confirm_placed": "said that {} was placed",

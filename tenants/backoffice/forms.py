@@ -35,7 +35,7 @@ class Column:
 
     name: str
     title: str
-    kind: str = "text"  # text, check, select
+    kind: str = "text"  # text, check, select, fixed (shown and sent again as it is)
     placeholder: str = ""
     choices: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
@@ -52,11 +52,12 @@ class RowsWidget(forms.Widget):
         spare = SPARE if self.most is None else max(0, self.most - len(filled))
         rows = [self._cells(name, number, row) for number, row in enumerate([*filled, *[{}] * spare])]
         blank = self._cells(name, "__row__", {}) if self.most is None else None
-        context = {"name": name, "columns": self.columns, "rows": rows, "blank": blank}
+        removable = all(column.kind != "fixed" for column in self.columns)
+        context = {"name": name, "columns": self.columns, "rows": rows, "blank": blank, "removable": removable}
         return mark_safe(render_to_string("trunkline/rows.html", context))  # noqa: S308 (a template's output)
 
     def _cells(self, name: str, number: int | str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        classes = {"text": INPUT, "select": SELECT, "check": CHECKBOX}
+        classes = {"text": INPUT, "select": SELECT, "check": CHECKBOX, "fixed": ""}
         return [
             {
                 "column": column,

@@ -17,12 +17,13 @@ OF_NO_MODEL = {
     "dashboard": "admin:index",
     "launch": "admin:calls_call_launch",
     "documentation": "manual",
+    "two campaigns compared": "admin:campaigns_campaign_compare",
     "legal hours": "admin:calls_call_legal_hours",
     "two-step sign-in": "two-step",
     "own sessions": "my-sessions",
     "own password": "own-password",
 }
-OF_ONE_ROW = ("import",)  # further pages of a row: `<app>_<model>_<name>`
+OF_ONE_ROW = ("import", "result_fields")  # further pages of a row: `<app>_<model>_<name>`
 TABS = {"campaigns.Campaign": tuple(tab.slug for tab in Tab if tab is not Tab.OVERVIEW)}  # of the page of a row
 
 

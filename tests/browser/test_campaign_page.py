@@ -101,7 +101,7 @@ def test_without_scripts_the_tabs_show_what_they_have(page: Any) -> None:
     plain.click("#tab-overview")
     expect(plain.locator("#idle")).to_have_count(1)
     plain.click("#tab-results")
-    plain.click("text=Open this part on a page of its own")
+    plain.click("a[href*='/figures/?alone']")
     plain.wait_for_url("**/figures/?alone*")
     expect(plain.locator("#nav-sidebar-inner, nav").first).to_be_attached()
 

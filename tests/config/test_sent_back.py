@@ -44,7 +44,7 @@ DAYS_AWAY = timedelta(days=400)
 def test_every_kind_that_can_be_changed_is_tried() -> None:
     assert set(KINDS) == {
         *("organization", "provider-account", "assistant", "phone-number", "contact", "contact-list", "do-not-call"),
-        *("campaign", "api-key", "webhook-endpoint"),
+        *("campaign", "campaign-result-fields", "api-key", "webhook-endpoint"),
     }
 
 
@@ -229,6 +229,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "contact-list": {"name": "New name"},
     "do-not-call": {"reason": "New name"},
     "campaign": {"name": "New name"},
+    "campaign-result-fields": {
+        "fields": [
+            {"name": "a", "title": "A", "kind": "", "shown": True, "column": False, "found_kind": "", "values": 0}
+        ]
+    },
     "api-key": {"name": "New name"},
     "webhook-endpoint": {"description": "New name"},
 }

@@ -95,6 +95,8 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
     "campaign-preview": ("campaign", "campaigns/{}/preview/", {"get": READ}),
     "campaign-variants": ("campaign", "campaigns/{}/variants/", {"get": READ}),
+    "campaign-result-fields": ("campaign", "campaigns/{}/result-fields/", {"get": READ, "patch": MANAGE}),
+    "campaign-results-summary": ("campaign", "campaigns/{}/results-summary/", {"get": READ}),
     "campaign-calls": ("campaign", "campaigns/{}/calls.csv", {"get": READ}),
     "campaign-results": ("campaign", "campaigns/{}/results.csv", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
@@ -122,8 +124,12 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "webhook-delivery-detail": ("delivery", "webhook-deliveries/{}/", {"get": READ}),
     "webhook-delivery-replay": ("delivery", "webhook-deliveries/{}/replay/", {"post": MANAGE}),
 }
-# Their own tests are `test_api_outbound`, `test_api_hooks`, `test_evidence_csv` and `test_api_webhooks`.
-OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence", "webhook-delivery-replay-range"}
+# Their own tests are `test_api_outbound`, `test_api_hooks`, `test_evidence_csv`, `test_api_webhooks` and
+# `test_campaign_comparison`.
+OTHERS = {
+    *("outbound", "outbound-status", "hook", "account-hook", "evidence", "webhook-delivery-replay-range"),
+    "campaign-compare",
+}
 
 
 def all_routes(patterns: Any = routes.urlpatterns) -> Iterator[URLPattern]:

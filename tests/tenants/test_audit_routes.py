@@ -85,6 +85,7 @@ API: dict[tuple[str, str], str] = {
     ("campaign-refresh", "post"): "campaign.refresh",
     ("campaign-held-send", "post"): "campaign.held_send",
     ("campaign-held-skip", "post"): "campaign.held_skip",
+    ("campaign-result-fields", "patch"): "campaign.result_fields",
     ("campaign-results", "get"): "campaign.exported",
     ("campaign-calls", "get"): "campaign.exported",
     ("recipient-withdraw", "post"): "recipient.withdraw",
@@ -112,6 +113,7 @@ API: dict[tuple[str, str], str] = {
     ("webhook-endpoint-replay-held", "post"): "webhook_endpoint.replayed_held",
     ("webhook-delivery-replay", "post"): "webhookdelivery.replayed",
     # OTHERS
+    ("campaign-compare", "get"): Not(LOOK),
     ("webhook-delivery-replay-range", "post"): "webhookdelivery.replayed",
     ("outbound", "post"): "call.ordered",
     ("outbound-status", "get"): Not(LOOK),
@@ -178,6 +180,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "do-not-call-detail": {"reason": "other"},
     "campaign-list": {"name": "N"},
     "campaign-detail": {"name": "Other"},
+    "campaign-result-fields": {"fields": [{"name": "confirmed"}]},
     "recipient-hold": {"reason": "asked"},
     "api-key-list": {"name": "N", "scopes": ["read"]},
     "api-key-detail": {"name": "Other"},
@@ -237,6 +240,7 @@ OWN_PAGES: dict[str, str] = {
     **dict.fromkeys(PAGES, Not(LOOK)),
     "campaigns_contact_many": "contactlist.contacts_added",  # and others: test_contacts_in_bulk
     "campaigns_tag_many": "tag.merged",  # test_tag_pages
+    "campaigns_campaign_result_fields": "campaign.result_fields",  # test_result_pages
     "campaigns_contactlist_import": "contactlist.import_started",
     "campaigns_contactlist_import_new": "contactlist.import_started",
     "campaigns_donotcall_import": "do_not_call.imported",

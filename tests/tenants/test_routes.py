@@ -137,8 +137,13 @@ PAGES = {
     },
     **{
         f"campaigns_campaign_{part}": ("campaigns_campaign", VIEWER)
-        for part in ("idle", "people", "forecast", "figures", "settings", "versions")
+        for part in (
+            *("idle", "people", "forecast", "figures", "settings", "versions"),
+            *("result_figures", "result_rows"),
+        )
     },
+    "campaigns_campaign_result_fields": ("campaigns_campaign", MANAGER),
+    "campaigns_campaign_compare": ("", VIEWER),
     "campaigns_recipient_explain": ("campaigns_recipient", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),

@@ -14,8 +14,9 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls.actions import campaign_edits, quiescing
-from calls.admin.campaigns import finish_wording
+from calls.admin.campaigns import finish_wording, result_fields_page
 from calls.admin.campaigns.buttons import STEPS
+from calls.admin.campaigns.comparison import ComparisonPages
 from calls.admin.campaigns.form import (
     DAYS,
     ZONE_FIELDS,
@@ -47,7 +48,7 @@ FILES: dict[str, Callable[[Campaign, str], HttpResponseBase]] = {
 
 
 @admin.register(Campaign)
-class CampaignAdmin(TabbedPages, ListColumns):
+class CampaignAdmin(TabbedPages, ComparisonPages, ListColumns):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
     add_action = change_action = delete_action = Action.CHANGE_CAMPAIGN
@@ -262,6 +263,7 @@ class CampaignAdmin(TabbedPages, ListColumns):
                 for file in FILES
             ),
             path("<int:pk>/end/", view(finish_wording.view), name=f"{name}_end"),
+            path("<int:pk>/result-fields/", view(result_fields_page.view), name=f"{name}_result_fields"),
         ]
         return [*ours, *super().get_urls()]
 

@@ -127,6 +127,7 @@ def results_of(obj: Campaign) -> dict[str, Any]:
         "recipients_url": recipients_url(obj),
         "results_url": reverse("admin:campaigns_campaign_results", args=[obj.pk]),
         "calls_file_url": reverse("admin:campaigns_campaign_calls", args=[obj.pk]),
+        "compare_url": f"{reverse('admin:campaigns_campaign_compare')}?{urlencode({'a': obj.pk})}",
         "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
         "funnel": funnel_rows(counts) if counts.total else [],
     }

@@ -18,11 +18,13 @@ from django.utils.safestring import SafeString, mark_safe
 from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
 from calls.admin.campaigns.history import course_of, history_of
 from calls.admin.campaigns.overview import UNFINISHED, head_of, idle_of, overview_of, results_of
+from calls.admin.campaigns.result_parts import result_figures_of, result_rows_of
 from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
 from calls.admin.people import recipient_list
 from campaigns.models import Campaign
 from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 
 S = Campaign.Status
 PARAMETER = "tab"
@@ -35,7 +37,7 @@ class Tab(Enum):
 
     OVERVIEW = "overview", "Overview", ("idle",), ("forecast",)
     RECIPIENTS = "recipients", "Recipients", ("people",), ()
-    RESULTS = "results", "Results", ("results",), ("figures",)
+    RESULTS = "results", "Results", ("results",), ("result_figures", "result_rows", "figures")
     SETTINGS = "settings", "Settings", (), ("settings",)
     HISTORY = "history", "History", ("versions",), ()
 
@@ -56,11 +58,20 @@ PARTS: dict[str, Part] = {
         | {"forecast_url": f"{reverse('admin:campaigns_campaign_forecast', args=[obj.pk])}?all"}
     ),
     "results": lambda request, obj: results_of(obj),
+    "result_figures": lambda request, obj: result_figures_of(
+        obj, reach_of(request).may(Action.CHANGE_CAMPAIGN, obj.organization_id)
+    ),
+    "result_rows": result_rows_of,
     "figures": lambda request, obj: figures_of(obj, ZoneInfo(reach_of(request).zone)),
     "settings": lambda request, obj: settings_of(obj),
     "versions": lambda request, obj: {"course": course_of(obj), "history": history_of(obj)},
 }
-PAGES = ("figures", "settings")  # parts that are pages, too, for readers without scripts
+PAGES = (
+    "result_figures",
+    "result_rows",
+    "figures",
+    "settings",
+)  # parts that are pages, too, for readers without scripts
 LOADED = tuple(name for name in PARTS if name != "results")  # `results` is the address of the file
 
 

@@ -24,7 +24,8 @@ from campaigns.models.campaign import load_numbers
 SHOWN = 25
 CHIPS = 12  # only the most frequent reasons have a filter
 MANY = 50_000  # with more recipients, the page refreshes less often
-ADDRESS = (*DIMENSIONS, "before", "after")  # parameters of the fragment's address
+POSITIONS = ("before", "after")
+ADDRESS = (*DIMENSIONS, *POSITIONS)  # parameters of the fragment's address
 TITLES = {"status": "Status", "outcome": "Outcome", "reason": "Reason"}
 
 
@@ -32,7 +33,7 @@ def recipients_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """Return the context of the fragment. Its address has all filters and the position, so a refresh keeps them."""
     chosen = {name: request.GET.get(name, "")[:200] for name in DIMENSIONS}
     counts, now = counts_of([campaign.pk])[campaign.pk], timezone.now()
-    rows, newer, older = _page(campaign, chosen, request.GET)
+    rows, newer, older = page_by_key(campaign, chosen, request.GET)
     fragment = reverse("admin:campaigns_campaign_people", args=[campaign.pk])
     page = f"{reverse('admin:campaigns_campaign_change', args=[campaign.pk])}?tab=recipients"
 
@@ -41,7 +42,7 @@ def recipients_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         query = urlencode({name: value for name, value in {**chosen, **changes}.items() if value})
         return {"url": f"{fragment}?{query}" if query else fragment, "page": f"{page}&{query}" if query else page}
 
-    position = {name: request.GET[name] for name in ("before", "after") if _key(request.GET.get(name))}
+    position = {name: request.GET[name] for name in POSITIONS if _key(request.GET.get(name))}
     return {
         "here": link(**position),
         "every": refresh_seconds(counts.total),
@@ -92,7 +93,7 @@ def matching(rows: QuerySet[Recipient], chosen: Mapping[str, str]) -> QuerySet[R
     return rows.filter(having(chosen["reason"])) if chosen["reason"] else rows
 
 
-def _page(
+def page_by_key(
     campaign: Campaign, chosen: Mapping[str, str], query: Mapping[str, str]
 ) -> tuple[list[Recipient], bool, bool]:
     """Return one page by key, newest first, and whether there are newer and older recipients.
