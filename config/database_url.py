@@ -122,3 +122,13 @@ def _show(database: Database) -> str:
 
 
 DATABASE_URL = Type("`postgresql://user:password@host/name` or `sqlite:///file`", _read, _show)
+
+
+def _read_replica(text: str) -> Database:
+    found = _read(text)
+    if found.kind == "sqlite":
+        raise Wrong("must be a replica of PostgreSQL, such as postgresql://user:password@host:5432/name.")
+    return found
+
+
+REPLICA_URL = Type("`postgresql://user:password@host/name`", _read_replica, _show, None)

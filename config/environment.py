@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import collectors, extras
 from config import setting_types as types
 from config.collectors import Collectors
-from config.database_url import DATABASE_URL, Database
+from config.database_url import DATABASE_URL, REPLICA_URL, Database
 from config.mail_url import EMAIL_URL, Mail
 from config.setting_types import MASK, BaseUrl, Network, Setting, Wrong, plain, setting
 from config.sign_in_provider import SignInProvider, contradictions, without_issuer
@@ -49,6 +49,12 @@ class Environment(Collectors, SignInProvider):
         "sqlite:///var/trunkline.sqlite3",
         "the database; the path of an SQLite file begins at the project's folder, or is absolute with four slashes; "
         "parameters of PostgreSQL follow a question mark, also `options` and `currentSchema`",
+    )
+    replica_database_url: Database | None = setting(
+        REPLICA_URL,
+        "",
+        "a streaming replica of PostgreSQL, for files of many rows ([a replica](scaling.md#a-replica-for-files))",
+        otherwise="none: everything is read from `DATABASE_URL`",
     )
     database_pooler: bool = setting(
         types.BOOLEAN,
@@ -263,6 +269,8 @@ def _contradictions(found: Environment, var: Path) -> Iterator[str]:
     policy = Policy(found.allow_loopback_urls, found.allowed_outgoing_hosts)
     yield from contradictions(found, policy)
     yield from collectors.contradictions(found, policy)
+    if found.replica_database_url and found.database_url.kind == "sqlite":
+        yield "REPLICA_DATABASE_URL needs PostgreSQL in DATABASE_URL: a file of SQLite has no replica."
     if found.uploads_url:
         yield from where_uploads_go(found.uploads_url, found.uploads_dir, policy)
     yield from extras.missing(lambda name: getattr(found, name.lower()))

@@ -28,7 +28,7 @@ from campaigns.models import number_hash
 from config import setting_names, static_files
 from config.environment import TABLE
 from tenants import key_canary
-from tenants.db import schema
+from tenants.db import replica, schema
 from tenants.db.outages import outage_in, words_of
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.findings import Finding, Severity, fault, warning
@@ -295,6 +295,16 @@ def static() -> Finding:
     return fault(static_files.what_is_wrong())
 
 
+def replica_for_files() -> Finding:
+    """A replica that is away is no fault: files are then read from the database itself."""
+    found = replica.source()
+    if found.why:
+        return warning(f"The replica is not used: {found.why}. Files are read from the database. Look at its server.")
+    if found.as_of:
+        return warning(f"The replica is late: files are as of {found.as_of:%Y-%m-%d %H:%M:%S} UTC. Look at its load.")
+    return Finding()
+
+
 def _duration(age: timedelta) -> str:
     minutes = round(age.total_seconds() / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
@@ -317,6 +327,7 @@ CHECKS = (
     Check("storage", "Uploads", "Files can be stored.", _alone(storage), asks_database=False),
     Check("dial_journal", "Dial journal", "It agrees with the database.", _alone(journal)),
     Check("static", "Static files", "They are those of this version.", _alone(static), asks_database=False),
+    Check("replica", "Read replica", "None is set, or it keeps up.", _alone(replica_for_files)),
     Check("sign_in", "Single sign-on", "The organizations of its roles exist.", _alone(roles_of_nobody)),
     Check("settings", "Settings", "All names are known.", _alone(given), asks_database=False),
 )

@@ -14,6 +14,7 @@ from config.environment import read
 from config.openapi.overview import DESCRIPTION, ENUM_NAMES
 from config.setting_types import OFF
 from config.unfold import UNFOLD as UNFOLD
+from tenants.db.time_limits import with_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -148,6 +149,9 @@ def database(given: Database) -> dict[str, Any]:
 
 DATABASES = {"default": database(ENVIRONMENT.database_url)}
 STATEMENT_SECONDS, LONG_STATEMENT_SECONDS = 5, 120  # of the web process: see config/time_limits.py
+if ENVIRONMENT.replica_database_url:
+    limit: dict[str, object] = {"statement_timeout": LONG_STATEMENT_SECONDS * 1000}
+    DATABASES["replica"] = with_options(database(ENVIRONMENT.replica_database_url), limit, connect_timeout=2)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -217,6 +217,13 @@ def test_uploads_go_to_one_place_that_is_allowed() -> None:
     assert environment().uploads_url.storage == {}
 
 
+def test_a_replica_is_one_of_postgresql() -> None:
+    here = {"DATABASE_URL": "postgresql://u@db/x"}
+    found = environment(**here, REPLICA_DATABASE_URL=" POSTGRES://u@Standby/x").replica_database_url
+    assert found and (found.host, found.name) == ("standby", "x")
+    assert environment(**here).replica_database_url is None
+
+
 def test_a_collector_on_this_machine_needs_no_leave_and_headers_need_a_collector() -> None:
     found = environment(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318", OTEL_EXPORTER_OTLP_HEADERS="API-Key=a%20b")
     assert found.otel_exporter_otlp_headers == (("api-key", "a b"),)

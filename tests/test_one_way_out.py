@@ -46,7 +46,7 @@ BESIDES = {
         *("boto3.s3.transfer.TransferConfig", "botocore.config.Config", "storages.backends.s3.S3Storage"),
         *(f"botocore.exceptions.{name}" for name in ("BotoCoreError", "ClientError", "HTTPClientError")),
     },
-    "config/error_reports.py": {"sentry_sdk", "sentry_sdk.Client"},  # to SENTRY_DSN alone
+    "config/error_reports.py": {"sentry_sdk", "sentry_sdk.Client", "sentry_sdk.types.Event"},  # to SENTRY_DSN alone
     "config/traces.py": {
         "requests",
         "requests.Session",

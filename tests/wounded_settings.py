@@ -74,6 +74,7 @@ MEANT: dict[str, dict[str, str]] = {
         "HTTP://10.0.0.5:8080": "http://10.0.0.5:8080",
     },
     "EMAIL_FROM": {" calls@example.org ": "calls@example.org"},
+    "REPLICA_DATABASE_URL": {},  # without PostgreSQL in DATABASE_URL none is taken: tests/test_environment.py
     "SENTRY_DSN": {" https://key@sentry.example.org/7\n": "https://key@sentry.example.org/7", "": ""},
     "OTEL_EXPORTER_OTLP_ENDPOINT": {
         " https://otel.example.org:4318/ ": "https://otel.example.org:4318",
@@ -182,6 +183,10 @@ REFUSED: dict[str, list[str]] = {
         "smtp://a b.org",
     ],
     "DATABASE_POOLER": ["maybe", "pgbouncer"],
+    "REPLICA_DATABASE_URL": [
+        *("sqlite:///mine.sqlite3", "sqlite://", "mysql://u:p@db/name", "postgresql://u:p@db", "postgresql://u:p@db/name"),
+        *("postgresql://u:p@db/name?pool=true", "postgresql://u:p@db:port/name"),
+    ],
     "SENTRY_DSN": [
         *("sentry.example.org", "https://sentry.example.org/7", "https://key@sentry.example.org", "ftp://key@s.org/7"),
         *("https://u:p@sentry.example.org/7", "https://key@sentry.example.org/seven", "https://key@s.org/7?x=1"),

@@ -13,6 +13,7 @@ from calls.reports import campaign_files
 from calls.reports.campaign_files import as_json
 from campaigns.models import Campaign
 from tenants.api.fields import money
+from tenants.db import replica
 from tenants.db.reading import by_key
 from tenants.spreadsheets import lines, time_cell
 
@@ -28,7 +29,8 @@ MOMENTS = ("created_at", "dialed_at", "placed_at", "started_at", "answered_at", 
 
 def download(campaign: Campaign, calls: QuerySet[Call], actor: str) -> StreamingHttpResponse:
     """Return the rows of these calls of the campaign as a streamed file. Writes an entry to the audit log."""
-    return campaign_files.streamed(campaign, "calls.csv", text(calls), actor)
+    where = replica.source()
+    return campaign_files.streamed(campaign, "calls.csv", text(calls.using(where.alias)), actor, where.as_of)
 
 
 def text(calls: QuerySet[Call]) -> Iterator[str]:

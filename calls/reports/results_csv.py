@@ -22,6 +22,7 @@ from calls.reports import campaign_files, results_copy
 from calls.reports.campaign_files import as_json
 from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money
+from tenants.db import replica
 from tenants.money import Money
 from tenants.spreadsheets import BYTE_ORDER_MARK, lines, time_cell
 
@@ -36,7 +37,8 @@ COLUMNS = (
 
 def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) -> StreamingHttpResponse:
     """Return the rows of these recipients as a streamed file. Writes an entry to the audit log."""
-    return campaign_files.streamed(campaign, "results.csv", text(recipients), actor)
+    where = replica.source()
+    return campaign_files.streamed(campaign, "results.csv", text(recipients.using(where.alias)), actor, where.as_of)
 
 
 def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
@@ -52,7 +54,7 @@ def _copied(recipients: QuerySet[Recipient]) -> Iterator[str]:
     while chunk := list(results_copy.lines_of(recipients.filter(pk__gt=after).order_by("pk")[:CHUNK])):
         after = chunk[-1].recipient
         odd = [line.recipient for line in chunk if line.text is None]
-        written = iter(_rows(recipients.model._default_manager.filter(pk__in=odd)) if odd else ())
+        written = iter(_rows(recipients.model._default_manager.using(recipients.db).filter(pk__in=odd)) if odd else ())
         texts = (line.text if line.text is not None else _line(next(written)) for line in chunk)
         yield b"\r\n".join([*texts, b""]).decode()
 
@@ -68,9 +70,10 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
     after = 0
     while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
         after = chunk[-1].pk
-        calls = Call.objects.defer("decision", "metadata").in_bulk([row.decided_by for row in chunk if row.decided_by])
-        every = _every_call(Call.objects.filter(recipient__in=chunk))
-        costs = _costs_of(chunk)
+        known = Call.objects.using(recipients.db)
+        calls = known.defer("decision", "metadata").in_bulk([row.decided_by for row in chunk if row.decided_by])
+        every = _every_call(known.filter(recipient__in=chunk))
+        costs = _costs_of(known.filter(recipient__in=chunk))
         for row in chunk:
             yield _row(row, calls.get(row.decided_by), every[row.pk], costs.get(row.pk, ()))
 
@@ -96,9 +99,9 @@ def _every_call(calls: QuerySet[Call]) -> defaultdict[int | None, list[_Listed]]
 Cost = tuple[Money, Money | None]  # what calls cost in a currency, and what of it is our estimate
 
 
-def _costs_of(recipients: Sequence[Any]) -> dict[int, list[Cost]]:
-    """Return what the calls of each recipient cost by currency, in the order of the currencies."""
-    known = Call.objects.annotate(cost_known=COST).filter(recipient__in=recipients, cost_known__isnull=False)
+def _costs_of(calls: QuerySet[Call]) -> dict[int, list[Cost]]:
+    """Return what the calls cost, by recipient and currency, in the order of the currencies."""
+    known = calls.annotate(cost_known=COST).filter(cost_known__isnull=False)
     sums: Any = known.order_by("cost_currency").values_list("recipient", "cost_currency")
     found: defaultdict[int, list[Cost]] = defaultdict(list)
     for pk, currency, paid, guessed in sums.annotate(
