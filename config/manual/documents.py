@@ -48,7 +48,8 @@ def document(name: str, address: Address) -> Document:
     anchors = _give_anchors(body)
     broken = list(_turn_links(body, name, address, anchors))
     parser = _parser()
-    html = parser.renderer.render(body, parser.options, {})
+    # Long lines are scrolled to, also with the keyboard. A document's own `<pre>` is text.
+    html = parser.renderer.render(body, parser.options, {}).replace("<pre>", '<pre tabindex="0">')
     summary = next((token for token in body if token.type == "inline" and token.level == 1), None)
     return Document(title, _text(summary.children or []) if summary else "", html, frozenset(anchors), tuple(broken))
 

@@ -249,7 +249,7 @@ def test_what_has_nothing_to_do_with_the_hold_does_not_matter(world: World, sign
     page = world.hold(client)
     Contact.objects.filter(pk=world.people[0].pk).update(name="Other")
     world.bulk("add-to-list")(client)
-    assert said(client.post(button(page), follow=True)).startswith("Undone: 1 contact was")
+    assert said(client.post(button(page), follow=True)).startswith("Undone: the hold of 1 contact is as it was before.")
     assert not Contact.objects.get(pk=world.people[0].pk).on_hold
 
 

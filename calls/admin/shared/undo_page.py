@@ -63,11 +63,10 @@ def _undo(request: HttpRequest, token: UUID) -> None:
 
 
 def _sentence(kind: Kind, result: Result) -> str:
-    things = counted(result.restored, "number") if kind is Kind.BAR else contacts(result.restored)
-    were = "was" if result.restored == 1 else "were"
+    things, were = _things(kind, result.restored), "was" if result.restored == 1 else "were"
     done = {
-        Kind.HOLD: f"Undone: {things} {were} given back what held before. Recipients that waited wait again, and are "
-        "called within the calling rules.",
+        Kind.HOLD: f"Undone: the hold of {things} is as it was before. Recipients that waited wait again, within the "
+        "calling rules. Calls that ended meanwhile are not started again.",
         Kind.ADD: f"Undone: {things} {were} taken off the list.",
         Kind.REMOVE: f"Undone: {things} {were} put on the list again.",
         Kind.BAR: f"Undone: {things} {were} taken off the do-not-call list. Calls and recipients that ended because of "
@@ -75,10 +74,14 @@ def _sentence(kind: Kind, result: Result) -> str:
     }
     said = done[kind] if result.restored else "Nothing was undone."
     if still := result.still_called:
-        said += f" Campaigns that have started still call {contacts(still)} of these: hold or withdraw who must not be"
-        said += " called."
-    if stayed := result.stayed:
-        things = counted(stayed, "number") if kind is Kind.BAR else contacts(stayed)
-        said += f" {things} {'stays' if stayed == 1 else 'stay'} as {'it is' if stayed == 1 else 'they are'}, because "
-        said += f"{'it was' if stayed == 1 else 'they were'} changed or confirmed since."
+        said += f" Campaigns that have started still call {contacts(still)} of these: hold or withdraw those who must "
+        said += "not be called."
+    if result.stayed == 1:
+        said += f" {_things(kind, 1)} stays as it is, because it was changed or confirmed since."
+    elif result.stayed:
+        said += f" {_things(kind, result.stayed)} stay as they are, because they were changed or confirmed since."
     return said
+
+
+def _things(kind: Kind, count: int) -> str:
+    return counted(count, "number") if kind is Kind.BAR else contacts(count)
