@@ -24,6 +24,7 @@ from calls.api.campaigns import campaign_of
 from calls.models import CallBack, deciding_call
 from calls.reports import results_csv as results
 from calls.reports.explain import explain
+from calls.reports.figures.results import results_of
 from campaigns.api import ContactViewSet
 from campaigns.models import Contact, Recipient
 from tenants.api.errors import Conflict, RefusedByRule, detail
@@ -83,6 +84,15 @@ class RecipientFilters(django_filters.FilterSet):
     class Meta:
         model = Recipient
         fields: ClassVar[Any] = []
+
+
+class ResultsFilters(RecipientFilters):
+    """As for recipients, and whether each result field is a column of its own, which chooses no rows."""
+
+    results = django_filters.ChoiceFilter(choices=[("columns", "columns")], method="all_rows")
+
+    def all_rows(self, rows: Any, name: str, value: str) -> Any:
+        return rows
 
 
 def _hold(view: ScopedViewSet[Any], contact: Contact, request: Request) -> None:
@@ -194,11 +204,14 @@ class ResultsViewSet(RecipientViewSet):
     """`results.csv`: the result of each recipient, with the filters of the recipients."""
 
     content_negotiation_class = AnyAccept
+    filterset_class = ResultsFilters
     needs: ClassVar[Any] = {"results": Action.EXPORT}
 
     def results(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        rows = self.filter_queryset(self.get_queryset())
-        return results.download(campaign_of(self), rows, self.reach.actor)
+        rows, campaign = self.filter_queryset(self.get_queryset()), campaign_of(self)
+        shown = results_of(campaign).fields if "results" in request.query_params else ()
+        fields = [each.field.name for each in shown if each.field.shown]
+        return results.download(campaign, rows, self.reach.actor, fields)
 
 
 class CallingContactViewSet(ContactViewSet):

@@ -34,7 +34,7 @@ def interval_of(share: Share, error: float = 1 - CONFIDENCE) -> tuple[float, flo
     """Return Wilson's interval, which stays within 0 and 1 even for a small whole. Without a whole: 0 and 1."""
     if share.rate is None:
         return 0.0, 1.0
-    z, n, rate = quantile(error), share.whole, share.rate
+    z, n, rate = quantile(error), share.whole, min(share.rate, 1.0)  # counts of two moments may exceed each other
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -6,9 +6,10 @@ their length. Results are read in one order, so a bound cuts off the same on eve
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,15 @@ def values_of(result: Any) -> dict[str, Any]:
         if is_name(name) and _says(value):
             found.setdefault(name, None if isinstance(value, dict | list) else value)
     return found
+
+
+def cells_of(result: Any, names: Sequence[str]) -> list[str]:
+    """Return the values of these fields as cells of a file: texts as they are, others as JSON. Empty: there is none."""
+    found: dict[str, Any] = {}
+    for name, value in _flat(result) if isinstance(result, dict) else ():
+        found.setdefault(name, value)
+    values = (found.get(name) for name in names)
+    return ["" if v is None else v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
 
 
 def _says(value: Any) -> bool:

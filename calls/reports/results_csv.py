@@ -20,6 +20,7 @@ from calls.models import Call, deciding_call
 from calls.models.costing import COST, NOT_PRICED
 from calls.reports import campaign_files, results_copy
 from calls.reports.campaign_files import as_json
+from calls.reports.result_values import cells_of
 from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money
 from tenants.db import replica
@@ -35,16 +36,22 @@ COLUMNS = (
 )
 
 
-def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) -> StreamingHttpResponse:
-    """Return the rows of these recipients as a streamed file. Writes an entry to the audit log."""
+def download(
+    campaign: Campaign, recipients: QuerySet[Recipient], actor: str, fields: Sequence[str] = ()
+) -> StreamingHttpResponse:
+    """Return the rows of these recipients as a streamed file. Writes an entry to the audit log.
+
+    `fields`: names of result fields, each of which is one more column.
+    """
     where = replica.source()
-    return campaign_files.streamed(campaign, "results.csv", text(recipients.using(where.alias)), actor, where.as_of)
+    rows = text(recipients.using(where.alias), fields)
+    return campaign_files.streamed(campaign, "results.csv", rows, actor, where.as_of)
 
 
-def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
-    """Yield the file in pieces."""
-    if connections[recipients.db].vendor != "postgresql":
-        return lines(chain([COLUMNS], _rows(recipients)))
+def text(recipients: QuerySet[Recipient], fields: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the file in pieces. With result fields it comes from Python on every database."""
+    if fields or connections[recipients.db].vendor != "postgresql":
+        return lines(chain([(*COLUMNS, *(f"result.{name}" for name in fields))], _rows(recipients, fields)))
     return chain(lines([COLUMNS]), _copied(recipients))
 
 
@@ -63,7 +70,7 @@ def _line(row: Sequence[str]) -> bytes:
     return "".join(lines([row])).removeprefix(BYTE_ORDER_MARK).removesuffix("\r\n").encode()
 
 
-def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
+def _rows(recipients: QuerySet[Recipient], fields: Sequence[str] = ()) -> Iterator[Sequence[str]]:
     """Yield the rows, with four queries for each chunk of recipients."""
     deciding = Subquery(deciding_call(OuterRef("pk")).values("pk"))
     rows = recipients.select_related("contact").annotate(decided_by=deciding).order_by("pk")
@@ -75,7 +82,9 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
         every = _every_call(known.filter(recipient__in=chunk))
         costs = _costs_of(known.filter(recipient__in=chunk))
         for row in chunk:
-            yield _row(row, calls.get(row.decided_by), every[row.pk], costs.get(row.pk, ()))
+            call = calls.get(row.decided_by)
+            said = cells_of(call.result if call else None, fields)
+            yield [*_row(row, call, every[row.pk], costs.get(row.pk, ())), *said]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ def test_the_interval_of_a_difference_is_the_printed_one(one: Share, other: Shar
     assert found and (round(found.low, 4), round(found.high, 4)) == (low, high) and found.shows
 
 
+def test_a_part_that_exceeds_its_whole_for_a_moment_is_all_of_it() -> None:
+    assert interval_of(Share(6, 5)) == interval_of(Share(5, 5))
+
+
 SHARES = st.integers(0, 5_000).flatmap(lambda whole: st.builds(Share, st.integers(0, whole), st.just(whole)))
 
 

@@ -27,7 +27,7 @@ from campaigns.rules.result_fields import Field, Kind, arranged, faults
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry
 from tests.calls.test_api_calls import a_call
-from tests.calls.test_results_csv import campaign, recipients
+from tests.calls.test_results_csv import campaign, recipients, rows_of
 from tests.conftest import ApiClient
 
 __all__ = ["campaign"]  # a fixture
@@ -358,3 +358,28 @@ def test_a_wrong_choice_is_refused(api: ApiClient, campaign: Campaign, body: dic
     assert answer.status_code == 400 and json.dumps(answer.json()["details"])
     campaign.refresh_from_db()
     assert campaign.result_fields is None
+
+
+@pytest.mark.django_db
+def test_the_file_of_results_has_the_fields_after_all_other_columns(
+    api: ApiClient, campaign: Campaign, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    filled(campaign, assistant, phone_number)
+    campaign.result_fields = [vars(Field("visit.day")), vars(Field("note", shown=False)), vars(Field("confirmed"))]
+    campaign.save()
+    url = f"/api/v1/campaigns/{campaign.uuid}/results.csv"
+    plain, wide = rows_of(api.get(url)), rows_of(api.get(url, {"results": "columns"}))
+    names = ["visit.day", "confirmed", "language", "visit.minutes", "rating"]  # "rating" is sometimes null
+    assert list(wide[0]) == [*plain[0], *(f"result.{name}" for name in names)]
+    assert [{name: row[name] for name in plain[0]} for row in wide] == plain, "PostgreSQL writes the plain file itself"
+    for row in wide:
+        said = json.loads(row["result"]) if row["result"] else {}
+        said = said if isinstance(said, dict) else {}
+        found = {**said, **{f"visit.{name}": value for name, value in said.get("visit", {}).items()}}
+        values = [found.get(name) for name in names]
+        assert [row[f"result.{name}"] for name in names] == [
+            "" if value is None else value if isinstance(value, str) else json.dumps(value) for value in values
+        ]
+    assert len({row["result.confirmed"] for row in wide}) == 5, "true, false, Yes, no and nothing"
+    done = rows_of(api.get(url, {"results": "columns", "status": "pending"}))
+    assert done == [] and api.get(url, {"results": "rows"}).status_code == 400

@@ -24,7 +24,8 @@ from campaigns.models import Campaign
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
 OFFERED = 200  # campaigns to choose from, the newest
-TWO = "Choose two campaigns of one organization."
+TWO = 2
+CHOOSE = "Choose two campaigns of one organization."
 FIGURES = {
     "called": "Called",
     "answered": "Answered",
@@ -53,10 +54,9 @@ class ComparisonPages(ScopedAdmin):
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Show the comparison of the two campaigns chosen in the list."""
-        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        chosen = list(queryset.filter(pk__in=[key for key in keys if key.isascii() and key.isdigit()][:3]))
-        if request.POST.get("action") != "compare" or len(chosen) != 2:
-            messages.error(request, TWO)
+        chosen = list(self._visible(request, request.POST.getlist(ACTION_CHECKBOX_NAME))[: TWO + 1])
+        if request.POST.get("action") != "compare" or len(chosen) != TWO:
+            messages.error(request, CHOOSE)
             return redirect(request.get_full_path())
         older, newer = sorted(chosen, key=lambda campaign: campaign.pk)
         return redirect(self.compare_url(older, newer))
@@ -78,7 +78,7 @@ class ComparisonPages(ScopedAdmin):
         found = None
         if a is not None and b is not None:
             if a == b or a.organization_id != b.organization_id:
-                messages.error(request, TWO)
+                messages.error(request, CHOOSE)
             else:
                 found = compare(a, b)
         return self.page(
@@ -105,7 +105,7 @@ class ComparisonPages(ScopedAdmin):
 
 def _shown(found: Comparison) -> dict[str, Any]:
     return {
-        "sides": [{"name": side.campaign.name, "url": f"../{side.campaign.pk}/change/"} for side in (found.a, found.b)],
+        "sides": [found.a.campaign, found.b.campaign],
         "samples": [
             f"Of “{side.campaign.name}”, one in {side.results.every:,} recipients was read for its results."
             for side in (found.a, found.b)

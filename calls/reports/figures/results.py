@@ -1,7 +1,7 @@
 """What came of a campaign's calls: the fields of their results, how long they lasted, and who opted out.
 
 Of each recipient the deciding call counts. Up to `AT_MOST` recipients all are read; of more, one in every N. So the
-figures of a million recipients take as long as those of twenty thousand.
+figures of a million recipients take as long as those of ten thousand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from campaigns.rules import result_fields
 from campaigns.rules.result_fields import Field, Kind
 from tenants.db.among import Among
 
-AT_MOST = 20_000  # recipients
+AT_MOST = 10_000  # recipients
 LONGEST_RESULT = 16_384  # characters of a result as the database writes it; a longer one is not read
 NOT_CALLED = (Recipient.Status.PENDING, Recipient.Status.SKIPPED)
 READ_AT_ONCE = 1_000
@@ -62,9 +62,9 @@ class Results:
 def results_of(campaign: Campaign, counts: Counts | None = None) -> Results:
     """Return what came of the campaign's calls, with three queries, and one for the counts where they are not given."""
     keys, every = _recipients(campaign, counts or counts_of([campaign.pk])[campaign.pk])
-    tallies, durations, decided, too_long = Tallies(), list[int](), 0, 0
-    for seconds, result, is_long in _deciding_calls(keys):
-        decided += 1
+    tallies, durations, decided, too_long = Tallies(), list[int](), list[int](), 0
+    for recipient, seconds, result, is_long in _deciding_calls(keys):
+        decided.append(recipient)
         too_long += is_long
         if seconds is not None:
             durations.append(seconds)
@@ -74,14 +74,14 @@ def results_of(campaign: Campaign, counts: Counts | None = None) -> Results:
     fields = result_fields.arranged(chosen, tallies.names)
     return Results(
         every=every,
-        decided=decided,
+        decided=len(decided),
         results=tallies.results,
         too_long=too_long,
         fields=tuple(_figures(field, tallies) for field in fields),
         further=len({*tallies.names} - {field.name for field in fields}),
         duration=median(durations) if durations else None,
         durations=len(durations),
-        opted_out=Share(_opted_out(keys), decided),
+        opted_out=Share(_opted_out(decided), len(decided)),
     )
 
 
@@ -113,8 +113,8 @@ def _prime_from(least: int) -> int:
     return next(n for n in count(least) if all(n % divisor for divisor in range(2, math.isqrt(n) + 1)))
 
 
-def _deciding_calls(keys: list[int]) -> Iterator[tuple[int | None, Any, bool]]:
-    """Yield of each deciding call its duration if it was answered, its result, and whether that is too long."""
+def _deciding_calls(keys: list[int]) -> Iterator[tuple[int, int | None, Any, bool]]:
+    """Yield of each deciding call its recipient, its duration if it was answered, and its result or that it is long."""
     rows = (
         deciding_calls(keys)
         .annotate(
@@ -122,10 +122,10 @@ def _deciding_calls(keys: list[int]) -> Iterator[tuple[int | None, Any, bool]]:
             length=Length(Cast("result", TextField())),
             read=Case(When(length__lte=LONGEST_RESULT, then="result"), default=Value(None), output_field=JSONField()),
         )
-        .values_list("seconds", "read", "length")
+        .values_list("recipient_id", "seconds", "read", "length")
     )
-    for seconds, result, length in rows.iterator(READ_AT_ONCE):
-        yield seconds, result, (length or 0) > LONGEST_RESULT
+    for recipient, seconds, result, length in rows.iterator(READ_AT_ONCE):
+        yield recipient, seconds, result, (length or 0) > LONGEST_RESULT
 
 
 def _opted_out(keys: list[int]) -> int:
