@@ -30,7 +30,7 @@ from tenants.models import ApiKey, Organization, Tenant
 
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-QUICK = 40  # examples of a property in `make test`
+QUICK = 25  # examples of a property in `make test`
 MIGRATED = os.environ.get("TEST_TEMPLATE")  # a database, or a file of SQLite, that tests/suite.py migrated once
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission", "tenants_keycanary"}
 

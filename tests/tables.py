@@ -25,16 +25,17 @@ def cases(names: str | Iterable[str], table: Iterable[Any]) -> Callable[[Test], 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         def run(**fixtures: Any) -> None:
-            failures: list[Exception] = []
+            failures: list[tuple[dict[str, Any], Exception]] = []
             for row in rows:
                 case = dict(zip(wanted, row, strict=True))
                 try:
                     test(**fixtures, **case)
                 except Exception as failure:
-                    failure.add_note(f"The case: {case}")
-                    failures.append(failure)
+                    failures.append((case, failure))
             if failures:
-                raise ExceptionGroup(f"{len(failures)} of {len(rows)} cases failed", failures)
+                named = "\n".join(repr(case) for case, _ in failures)
+                said = f"{len(failures)} of {len(rows)} cases failed:\n{named}\n"
+                raise ExceptionGroup(said, [failure for _, failure in failures])
 
         given = inspect.signature(test)
         kept = [value for name, value in given.parameters.items() if name not in wanted]

@@ -38,6 +38,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization, WebhookEndpoint
 from tenants.policy import Level
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 
@@ -185,7 +186,7 @@ def test_every_page_answers_a_superuser(sign_in: SignIn, world: dict[str, models
             assert "token-that-nobody-may-see" not in answer.content.decode(), url
 
 
-@pytest.mark.parametrize(
+@cases(
     "path",
     [
         "providers/provideraccount/add/?provider=allomia",
@@ -204,6 +205,7 @@ def test_every_page_answers_a_superuser(sign_in: SignIn, world: dict[str, models
         "auth/user/add/",
     ],
 )
+@rolled_back
 def test_every_form_for_something_new_answers(sign_in: SignIn, world: dict[str, models.Model], path: str) -> None:
     assert sign_in().get(f"/admin/{path}").status_code == 200
 

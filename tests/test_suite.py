@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from tenants.models import Tenant
 from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, NoHistory, changed, wanted_by
 from tests.conftest import dealt
-from tests.suite import ON_SQLITE, ROOT, environment, named
-from tests.tables import cases
+from tests.suite import ON_SQLITE, ROOT, THROUGH_POOLER, environment, named
+from tests.tables import cases, rolled_back
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
 # Module of the product that behaves differently on SQLite -> a test module that runs there.
@@ -56,17 +57,28 @@ def test_a_table_runs_every_case_and_names_those_that_fail() -> None:
         tried.append((first, second, third))
         assert shared + first + third != 12
 
-    with pytest.raises(ExceptionGroup, match="1 of 2 cases failed") as caught:
+    with pytest.raises(ExceptionGroup, match=r"^1 of 2 cases failed:\n{'first': 1, 'second': 'a'}\n$") as caught:
         number(shared=1)
     assert tried == [(1, "a", 10), (1, "a", 20), (2, "b", 10), (2, "b", 20)]
-    [outer] = caught.value.exceptions
-    assert isinstance(outer, ExceptionGroup) and outer.__notes__ == ["The case: {'first': 1, 'second': 'a'}"]
-    assert outer.exceptions[0].__notes__ == ["The case: {'third': 10}"]
+    [inner] = caught.value.exceptions
+    assert str(inner).startswith("1 of 2 cases failed:\n{'third': 10}\n")
     assert list(inspect.signature(number).parameters) == ["shared"]
 
 
-def test_what_runs_on_sqlite_is_there() -> None:
-    for path, _, test in (one.partition("::") for one in ON_SQLITE):
+@pytest.mark.django_db
+def test_a_case_that_is_rolled_back_leaves_nothing_to_the_next() -> None:
+    @cases("name", ["Acme", "Other"])
+    @rolled_back
+    def only(name: str) -> None:
+        Tenant.objects.create(name=name)
+        assert [tenant.name for tenant in Tenant.objects.all()] == [name]
+
+    only()
+    assert not Tenant.objects.exists()
+
+
+def test_what_runs_on_sqlite_and_through_a_pooler_is_there() -> None:
+    for path, _, test in (one.partition("::") for one in (*ON_SQLITE, *THROUGH_POOLER)):
         assert f"def {test.partition('[')[0]}" in (ROOT / path).read_text(), (path, test)
 
 

@@ -14,6 +14,7 @@ from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+33612345678"
@@ -150,7 +151,7 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
     assert found["cost_price"] is None
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field", "code"),
     [
         ({"to_number": "12"}, "to_number", "invalid_phone"),
@@ -172,6 +173,7 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
         ({"provider_call_id": "x"}, "provider_call_id", "unrecognized_keys"),
     ],
 )
+@rolled_back
 def test_a_wrong_field_is_a_400_by_name(
     api: ApiClient, order: dict[str, Any], change: dict[str, Any], field: str, code: str
 ) -> None:

@@ -39,6 +39,7 @@ from tenants.models import AuditEntry, Membership, Organization
 from tests.calls import support
 from tests.calls.test_campaign_page import words_of
 from tests.conftest import a_number, an_account, an_assistant
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/campaigns/campaign/add/"
@@ -194,7 +195,7 @@ def test_the_steps_say_what_is_done_and_what_is_missing(
 # Errors are shown, and nothing of the form is saved.
 
 
-@pytest.mark.parametrize(
+@cases(
     ("step", "sent", "words"),
     [
         ("whom", {"name": " "}, "This field is required."),
@@ -217,6 +218,7 @@ def test_the_steps_say_what_is_done_and_what_is_missing(
         ("limits", limits(callback_url="http://10.0.0.1/x"), "callback_url"),
     ],
 )
+@rolled_back
 def test_errors_are_named_at_each_step(
     manager: Client, draft: Campaign, assistant: Assistant, step: str, sent: dict[str, Any], words: str
 ) -> None:

@@ -18,6 +18,7 @@ from calls.serializers.status_answer import status_answer
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
 from tests.calls.test_api_calls import a_call
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 TERMINAL = {"completed", "failed", "busy", "no-answer"}
@@ -109,7 +110,8 @@ def test_a_call_is_placed_and_polled(program: Program, order: dict[str, Any]) ->
     }
 
 
-@pytest.mark.parametrize("status", Status.values)
+@cases("status", Status.values)
+@rolled_back
 def test_every_status_of_ours_is_a_word_of_theirs(
     program: Program, assistant: Assistant, phone_number: PhoneNumber, status: str
 ) -> None:

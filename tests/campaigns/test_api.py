@@ -17,6 +17,7 @@ from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.campaigns.workbooks import workbook
 from tests.conftest import ApiClient, KeyMaker
+from tests.tables import cases, rolled_back
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +64,7 @@ def test_a_number_is_enough_and_stored_as_e164(api: ApiClient) -> None:
     assert (found["phone_kind"], found["further_numbers"], found["consent_at"]) == ("", [], None)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "fault"),
     [
         ({}, ("phone", "required")),
@@ -76,6 +77,7 @@ def test_a_number_is_enough_and_stored_as_e164(api: ApiClient) -> None:
         ({"phone": "+33612345678", "nope": 1}, ("nope", "unrecognized_keys")),
     ],
 )
+@rolled_back
 def test_a_wrong_field_of_a_contact_is_named(api: ApiClient, body: dict[str, Any], fault: tuple[str, str]) -> None:
     assert faults(api.post(CONTACTS, body)) == {fault}
 

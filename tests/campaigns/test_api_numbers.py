@@ -12,6 +12,7 @@ from campaigns.models import Contact, ContactNumber
 from tenants.models import Organization
 from tests.campaigns.test_api import CONTACTS, faults
 from tests.conftest import ApiClient
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 FIRST, WORK, HOME = "+33612345678", "+33142345678", "+33442345678"
@@ -53,7 +54,7 @@ def test_a_change_replaces_the_whole_list_and_a_body_without_it_leaves_it(api: A
     assert kept(found) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("fields", "fault"),
     [
         ({"further_numbers": numbers(FIRST)}, ("further_numbers", "repeated")),
@@ -71,6 +72,7 @@ def test_a_change_replaces_the_whole_list_and_a_body_without_it_leaves_it(api: A
         ({"consent_evidence": "x" * 10_001}, ("consent_evidence", "too_big")),
     ],
 )
+@rolled_back
 def test_a_wrong_number_or_consent_is_named(api: ApiClient, fields: dict[str, Any], fault: tuple[str, str]) -> None:
     assert faults(api.post(CONTACTS, {"phone": FIRST} | fields)) == {fault}
     assert not Contact.objects.exists()

@@ -23,7 +23,7 @@ from tenants.models import Organization
 from tenants.search_keys import FORM, contains, name_key, narrows, search_key, ways
 from tests.campaigns.names_of_the_world import GIVEN_AND_FAMILY
 from tests.conftest import ApiClient
-from tests.tables import cases
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 CONTACTS = "/api/v1/contacts/"
@@ -84,7 +84,8 @@ def test_two_thousand_people_are_found_and_nobody_else(organization: Organizatio
     assert not failed, (len(failed), failed[:40])
 
 
-@pytest.mark.parametrize("script", GIVEN_AND_FAMILY)
+@cases("script", GIVEN_AND_FAMILY)
+@rolled_back
 def test_a_given_or_a_family_name_alone_finds_all_who_have_it(script: str, organization: Organization) -> None:
     given, family = GIVEN_AND_FAMILY[script]
     pairs = list(itertools.product(given, family))
@@ -125,9 +126,8 @@ def test_letters_compare_as_at_the_primary_strength(one: str, other: str, alike:
     assert (search_key(one) == search_key(other)) is alike
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "???", "\x00", "a\x00b", "'", "\\", "x' | 'y", "%", "_", "😀😀", "ﷺ" * 200, "x" * 5_000]
-)
+@cases("text", ["", " ", "???", "\x00", "a\x00b", "'", "\\", "x' | 'y", "%", "_", "😀😀", "ﷺ" * 200, "x" * 5_000])
+@rolled_back
 def test_any_text_can_be_a_name_and_a_search(text: str, organization: Organization) -> None:
     key = search_key(text)
     assert key == " ".join(key.split()) and search_key(key) == key

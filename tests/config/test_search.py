@@ -18,6 +18,7 @@ from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
+from tests.tables import cases, rolled_back
 from tests.test_admin import SignIn, sign_in
 
 __all__ = ["sign_in"]  # a fixture
@@ -52,7 +53,7 @@ def viewer(sign_in: SignIn, organization: Organization) -> Client:
     return sign_in(organization, "viewer")
 
 
-@pytest.mark.parametrize(
+@cases(
     "written",
     [
         "+33612345678",
@@ -68,6 +69,7 @@ def viewer(sign_in: SignIn, organization: Organization) -> Client:
         "+336123",
     ],
 )
+@rolled_back
 def test_a_number_is_found_however_it_is_written(viewer: Client, call: Call, written: str) -> None:
     found = hits(viewer, written)
     assert found["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]

@@ -19,7 +19,7 @@ from tenants.api.fields import utc_text
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
-from tests.tables import cases
+from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
 ACCOUNTS = "/api/v1/provider-accounts/"
@@ -331,7 +331,7 @@ def test_an_assistant_that_cannot_call_is_a_400(
     assert faults(api.post("/api/v1/assistants/", wrong)) == {"variables"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "rules",
     [
         {},
@@ -346,6 +346,7 @@ def test_an_assistant_that_cannot_call_is_a_400(
         [{"field": "result.opt_out", "equals": "true", "why": "x"}],
     ],
 )
+@rolled_back
 def test_a_wrong_opt_out_rule_is_refused(api: ApiClient, account: ProviderAccount, rules: Any) -> None:
     new = {"account": str(account.uuid), "name": "Reminder", "external_id": "as_1"}
     assert faults(api.post("/api/v1/assistants/", new | {"opt_out_rules": rules})) == {"opt_out_rules"}

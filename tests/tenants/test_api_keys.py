@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tenants.models import ApiKey, AuditEntry, Organization
 from tests.conftest import ApiClient, KeyMaker
+from tests.tables import cases, rolled_back
 from tests.tenants.test_api_rules import CONTACTS, shape
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_a_key_needs_only_a_name_and_then_gets_the_lowest_scope(api: ApiClient) 
     assert fault(api.post(KEYS, {})) == (400, "name")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field"),
     [
         ({"name": ""}, "name"),
@@ -77,6 +78,7 @@ def test_a_key_needs_only_a_name_and_then_gets_the_lowest_scope(api: ApiClient) 
         ({"revoked_at": None}, "revoked_at"),
     ],
 )
+@rolled_back
 def test_a_wrong_field_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
     assert fault(api.post(KEYS, {"name": "N"} | change)) == (400, field)
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from campaigns.models import Contact
 from tenants.models import ApiKey, AuditEntry, Membership, Organization
 from tests.conftest import ApiClient, KeyMaker
+from tests.tables import cases, rolled_back
 from tests.tenants.test_api_isolation import LISTS
 
 pytestmark = pytest.mark.django_db
@@ -153,7 +154,7 @@ def test_a_session_without_a_csrf_token_writes_nothing(staff: Any) -> None:
 # Bodies.
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "word"),
     [
         (b"{", "readable"),
@@ -168,6 +169,7 @@ def test_a_session_without_a_csrf_token_writes_nothing(staff: Any) -> None:
         (b"[" * 200_000, "deep"),
     ],
 )
+@rolled_back
 def test_an_unreadable_body_is_a_400(api: ApiClient, body: bytes, word: str) -> None:
     answer = api.post(CONTACTS, body)
     assert answer.status_code == 400
@@ -302,7 +304,8 @@ def test_the_order_can_be_turned(api: ApiClient, many: list[str]) -> None:
     assert api.get(f"{CONTACTS}?ordering=name").status_code == 400
 
 
-@pytest.mark.parametrize("limit", ["0", "201", "-1", "x", "", "1.5", "9" * 30, "٣"])
+@cases("limit", ["0", "201", "-1", "x", "", "1.5", "9" * 30, "٣"])
+@rolled_back
 def test_a_limit_out_of_range_is_a_400(api: ApiClient, limit: str) -> None:
     answer = api.get(CONTACTS, {"limit": limit})
     assert answer.status_code == 400
@@ -364,7 +367,7 @@ def test_every_field_of_an_organization_is_given_back(api: ApiClient, organizati
     assert api.patch(path, {"daily_budget": None}).json()["daily_budget"] is None
 
 
-@pytest.mark.parametrize(
+@cases(
     "change",
     [
         {"timezone": "Nowhere"},
@@ -379,6 +382,7 @@ def test_every_field_of_an_organization_is_given_back(api: ApiClient, organizati
         {"name": ""},
     ],
 )
+@rolled_back
 def test_a_wrong_field_of_an_organization_is_named(
     api: ApiClient, organization: Organization, change: dict[str, Any]
 ) -> None:

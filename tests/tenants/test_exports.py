@@ -23,6 +23,7 @@ from providers.models import Assistant
 from tenants.backoffice import exports
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Membership, Organization
+from tests.tables import cases, rolled_back
 from tests.test_admin import CANARY, SignIn, sign_in, world
 
 __all__ = ["sign_in", "world"]  # fixtures
@@ -137,7 +138,8 @@ OURS = [
 ]
 
 
-@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+@cases("model", OURS)
+@rolled_back
 def test_every_list_is_a_file_without_secrets(
     model: type[models.Model], sign_in: SignIn, world: dict[str, models.Model], organization: Organization
 ) -> None:

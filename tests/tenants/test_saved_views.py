@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import Membership, Organization, SavedView
+from tests.tables import cases, rolled_back
 from tests.test_admin import SignIn, sign_in
 
 __all__ = ["sign_in"]  # a fixture
@@ -63,7 +64,7 @@ def test_a_view_belongs_to_the_chosen_organization(organization: Organization, s
     assert views(client) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "given",
     [
         {"name": ""},
@@ -75,6 +76,7 @@ def test_a_view_belongs_to_the_chosen_organization(organization: Organization, s
         {"page": ""},
     ],
 )
+@rolled_back
 def test_what_is_no_view_is_not_saved(organization: Organization, sign_in: SignIn, given: dict[str, str]) -> None:
     client = sign_in(organization, "viewer")
     assert client.post(reverse(SAVE), BUSY | given).status_code == 302
