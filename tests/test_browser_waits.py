@@ -40,7 +40,7 @@ MAY_READ = {
     "test_two_staff_pages.py::test_search_files_and_settings": "compares two settled pages",
 }
 ACTS = {"click", "dblclick", "press", "press_sequentially", "select_option", "type"}
-WAITS = {"expect", "refreshed", "replaced", "settled", "until"}  # and `wait_for_…`, `expect_…`
+WAITS = {"answered", "expect", "refreshed", "replaced", "settled", "until"}  # and `wait_for_…`, `expect_…`
 ASKS_DATABASE = {"objects", "refresh_from_db"}
 LEAVES = {"go_back", "goto", "reload", "sign_in", "visit"}
 
@@ -155,7 +155,7 @@ def too_early(tree: ast.Module) -> Iterator[int]:
         acted = False
         for step in _steps(function.body):
             names = _names(step)
-            if names & WAITS or any(name.startswith(("wait_for", "expect_")) for name in names):
+            if _waits(names):
                 acted = False
             elif acted and names & (ASKS_DATABASE | LEAVES):
                 yield step.lineno
@@ -164,11 +164,15 @@ def too_early(tree: ast.Module) -> Iterator[int]:
                 acted = True
 
 
+def _waits(names: set[str]) -> bool:
+    return bool(names & WAITS) or any(name.startswith(("wait_for", "expect_")) for name in names)
+
+
 def _steps(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield statements in order, those of loops and branches one by one. A block that waits at its end is one."""
     for statement in body:
         inner = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
-        if isinstance(statement, ast.With) and any(name.startswith("expect_") for name in _names(statement)):
+        if isinstance(statement, ast.With) and _waits(_names(statement)):
             yield statement
         elif isinstance(statement, ast.FunctionDef):
             continue

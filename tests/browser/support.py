@@ -48,7 +48,11 @@ SPILL = "document.documentElement.scrollWidth - window.innerWidth"
 SETTLES = 20_000  # milliseconds in which a page takes another width: its menus fold, its charts are drawn again
 # Nothing moves or fades, except what never stops. Half-faded text has too little contrast.
 STILL = """document.getAnimations().every(
-    each => each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
+    each => each.playState !== "running" || each.effect?.getComputedTiming().endTime === Infinity)"""
+
+ANSWERED = """path => document.addEventListener("htmx:afterRequest", event => {
+    if (event.detail.pathInfo.requestPath.includes(path)) window.answered = true;
+})"""
 
 
 def expect(shown: Any, told: str | None = None) -> Any:
@@ -219,8 +223,9 @@ def without_scripts(page: Any) -> Any:
 
 
 def settled(page: Any) -> None:
-    """Wait until the parts that the page fetches by itself have arrived."""
-    page.wait_for_selector(".htmx-request, .htmx-swapping, .htmx-settling", state="detached")
+    """Wait until the parts that the page fetches by itself have arrived. Panels that are refreshed never rest."""
+    loading = ".htmx-request:not([data-refresh]), .htmx-swapping, .htmx-settling"
+    page.wait_for_selector(loading, state="detached")
 
 
 @contextmanager
@@ -229,6 +234,14 @@ def replaced(page: Any, part: str) -> Iterator[None]:
     page.locator(part).evaluate("part => { part.dataset.before = 'yes'; }")
     yield
     page.wait_for_selector(f"{part}:not([data-before])")
+
+
+@contextmanager
+def answered(page: Any, path: str) -> Iterator[None]:
+    """Wait at the end until the page has dealt with the answer from a path, also if it puts nothing in place."""
+    page.evaluate(ANSWERED, path)
+    yield
+    until(page, "window.answered")
 
 
 def refreshed(page: Any, part: str, address: str) -> None:

@@ -16,6 +16,7 @@ from tests.browser.support import (
     BEAT,
     MARKS,
     THEMES,
+    answered,
     expect,
     faults_of,
     fits,
@@ -170,6 +171,31 @@ def test_the_drawer_follows_what_happens(page: Any) -> None:
     page.wait_for_selector("#drawer .tl-checks")
     Campaign.objects.update(status="paused")
     page.wait_for_selector("#drawer >> text=The campaign is paused.")
+
+
+def test_an_explanation_that_comes_late_does_not_fill_a_closed_drawer(page: Any) -> None:
+    page.route("**/explain/**", lambda route: None)  # no answer yet
+    with page.expect_request("**/explain/**"):
+        page.locator("#people a[data-drawer]").first.click()
+    with page.expect_event("requestfailed", lambda request: "/explain/" in request.url):
+        page.keyboard.press("Escape")
+    page.wait_for_selector("#drawer", state="hidden")
+    expect(page.locator("#drawer-body")).to_be_empty()
+
+
+def test_a_click_that_begins_before_a_refresh_and_ends_after_it_is_not_lost(page: Any) -> None:
+    page.hover("#people-status-waiting")
+    held: list[Any] = []
+    page.route("**/people/**", lambda route: held.append(route), times=1)
+    with page.expect_request("**/people/**"):
+        pass
+    page.mouse.down()
+    with answered(page, "/people/"):
+        held[0].continue_()
+    page.mouse.up()
+    page.wait_for_selector("#people-status-waiting.tl-on")
+    shows(page, 3)
+    recipients_refreshed(page)
 
 
 def test_the_list_of_recipients_explains_too(page: Any, campaign: Campaign) -> None:

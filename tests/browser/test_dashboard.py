@@ -19,6 +19,7 @@ from tests.browser.support import (
     BEAT,
     MARKS,
     THEMES,
+    Contexts,
     a_member,
     expect,
     faults_of,
@@ -152,7 +153,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
 
 
 def test_everybody_sees_their_own(
-    browser: Any, organization: Organization, stranger: Organization, busy: PhoneNumber
+    browsers: Contexts, organization: Organization, stranger: Organization, busy: PhoneNumber
 ) -> None:
     theirs = a_number(an_account(stranger, name="Their line"), e164="+33142000009")
     an_assistant(theirs.account, name="Theirs")
@@ -164,7 +165,7 @@ def test_everybody_sees_their_own(
         ("vera", ("Unsure", "Second"), ("Their line",)),
         ("stan", ("Their line", "No calls placed today."), ("Unsure", "Second")),
     ):
-        page = sign_in(browser.new_page(), name)
+        page = sign_in(browsers().new_page(), name)
         page.wait_for_selector("text=Calls per hour")
         page.wait_for_selector("#today .tl-health")
         for text in seen:
@@ -172,5 +173,4 @@ def test_everybody_sees_their_own(
         settled(page)
         for text in unseen:
             expect(page.locator("body")).not_to_contain_text(text, use_inner_text=True)
-        page.context.clear_cookies()
     assert ProviderAccount.objects.count() == 3

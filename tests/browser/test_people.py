@@ -14,7 +14,7 @@ from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, Recipient
 from providers.models import PhoneNumber
 from tenants.models import Organization, StaffSettings, WebhookEndpoint
-from tests.browser.support import MARKS, THEMES, a_member, expect, faults_of, fits, sign_in, until, visit
+from tests.browser.support import MARKS, THEMES, a_member, answered, expect, faults_of, fits, sign_in, until, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -224,3 +224,18 @@ def test_destructive_buttons_are_in_a_menu_for_the_keyboard_too(
     expect(erase).to_be_visible()
     page.click("h1")
     expect(erase).to_be_hidden()
+
+
+def test_a_menu_stays_open_when_an_answer_that_was_on_its_way_arrives(signed_in: Any, person: Contact) -> None:
+    page = signed_in
+    page.goto(paths(person)["contact"])
+    held: list[Any] = []
+    page.route("**/panel/**", lambda route: held.append(route), times=1)
+    with page.expect_request("**/panel/**"):
+        pass
+    erase = page.get_by_role("link", name="Erase…")
+    page.click("#panel summary:has-text('More')")
+    expect(erase).to_be_visible()
+    with answered(page, "/panel/"):
+        held[0].continue_()
+    expect(erase).to_be_visible()

@@ -91,6 +91,18 @@ def test_the_search_closes_and_gives_the_focus_back(signed_in: Any, calls: list[
     nothing_opened(page)
 
 
+def test_results_that_come_late_do_not_fill_a_closed_search(signed_in: Any, calls: list[Call]) -> None:
+    page = signed_in
+    page.route("**/admin/search/**", lambda route: None)  # no answer yet
+    page.keyboard.press("/")
+    with page.expect_request("**/admin/search/**"):
+        page.keyboard.insert_text("ada")
+    with page.expect_event("requestfailed", lambda request: "/admin/search/" in request.url):
+        page.mouse.click(5, 5)
+    nothing_opened(page)
+    expect(page.locator(RESULTS)).to_have_text("")
+
+
 def test_another_organization_is_not_found(browser: Any, organization: Organization, calls: list[Call]) -> None:
     other = Organization.objects.create(tenant=organization.tenant, name="Second", default_region="FR")
     a_member(other, "admin", name="otto")

@@ -14,7 +14,8 @@
     document.getElementById("drawer-title").textContent = "Explanation";
     document.getElementById("drawer-body").textContent = "Loading…";
     drawer.showModal();
-    window.htmx.ajax("GET", link.href, { target: "#drawer-body", swap: "innerHTML" });
+    window.htmx.ajax("GET", link.href, { source: "#drawer-body", target: "#drawer-body", swap: "innerHTML" })
+      .catch(function () {}); // the drawer was closed, or htmx has reported the error
   });
 
   // The heading of the loaded part becomes the heading of the drawer.
@@ -32,7 +33,9 @@
       if (event.target === drawer) drawer.close(); // a click on the backdrop
     });
     drawer.addEventListener("close", function () {
-      document.getElementById("drawer-body").textContent = ""; // stops panels in the closed drawer from refreshing
+      var body = document.getElementById("drawer-body");
+      window.htmx.trigger(body, "htmx:abort"); // an answer on its way would fill the closed drawer
+      body.textContent = ""; // stops panels in the closed drawer from refreshing
       var link = document.getElementById(opener);
       if (link) link.focus();
     });

@@ -121,6 +121,7 @@
       openWhenLoaded = false;
     });
     palette.addEventListener("close", function () {
+      window.htmx.trigger(field, "htmx:abort"); // the next search begins without results of this one
       field.value = "";
       results.textContent = "";
       loading = openWhenLoaded = false;

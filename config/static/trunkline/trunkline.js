@@ -7,10 +7,18 @@
   var BEAT = 3;
   var beats = 0;
 
+  // Where a mouse button is down: the browser drops a click whose element is replaced before its end.
+  var pressed = null;
+  document.addEventListener("pointerdown", function (event) { pressed = event.button ? null : event.target; }, true);
+  ["pointerup", "pointercancel"].forEach(function (name) {
+    document.addEventListener(name, function () { pressed = null; }, true);
+  });
+
   function busy(panel) {
     var at = document.activeElement;
     var picked = window.getSelection();
     return (
+      panel.contains(pressed) ||
       panel.querySelector("details[open]") ||
       (panel.contains(at) && !(at.id && !at.matches("input, select, textarea, button"))) ||
       (picked && !picked.isCollapsed && panel.contains(picked.anchorNode))
@@ -29,6 +37,13 @@
   }
 
   window.setInterval(beat, BEAT * 1000);
+
+  // The user may have become busy while the answer was on its way.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var panel = event.detail.target;
+    var refreshing = panel.matches("[data-refresh]") && event.detail.requestConfig.elt === panel;
+    if (refreshing && busy(panel)) event.detail.shouldSwap = false;
+  });
 
   // A part that is replaced keeps its horizontal scroll position.
   var scrolled = {};
