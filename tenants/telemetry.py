@@ -45,6 +45,11 @@ def send_to(take: Callable[[Span], object] | None, flush: Callable[[], object] =
     _collector.take, _collector.flush = take, flush
 
 
+def now() -> int:
+    """Return the nanoseconds since 1970, as `ended` takes them."""
+    return time.time_ns()
+
+
 def is_on() -> bool:
     return _collector.take is not None
 
@@ -54,7 +59,7 @@ def ended(name: str, trace: UUID, began: int, *, failed: bool = False, **attribu
     if _collector.take is None:
         return
     try:
-        _collector.take(Span(name, trace, began, time.time_ns(), attributes, failed))
+        _collector.take(Span(name, trace, began, now(), attributes, failed))
     except Exception:
         logger.exception("A span was not reported", extra={"repeats": True})
 
@@ -66,7 +71,7 @@ def span(name: str, trace: UUID, **attributes: str | int) -> AbstractContextMana
 
 @contextmanager
 def _measured(name: str, trace: UUID, attributes: Attributes) -> Iterator[Attributes]:
-    began, failed = time.time_ns(), True
+    began, failed = now(), True
     try:
         yield attributes
         failed = False
