@@ -25,6 +25,7 @@ from storages.backends.s3 import S3Storage
 IN_MEMORY = 8 * 1024 * 1024  # bytes of an upload; more are collected on the disk before they are sent
 PIECE = 4 * 1024 * 1024  # bytes that one request reads
 ONE_REQUEST = 5 * 1024**3  # bytes: so a file is there whole or not at all, and no parts of one are left behind
+WITHIN = 10.0  # seconds of silence; an import waits for a step to be written while it holds locks
 PROBED = "ready"  # the object that a probe writes
 GOOD_FOR, BAD_FOR = 60.0, 5.0  # seconds for which the result of a probe is kept
 
@@ -72,7 +73,7 @@ class Storage(S3Storage):
 
     def __init__(self, **options: Any) -> None:
         transfer = TransferConfig(multipart_threshold=ONE_REQUEST, use_threads=False)
-        super().__init__(**{"client_config": _config(30, 3), "transfer_config": transfer, **options})
+        super().__init__(**{"client_config": _config(WITHIN, 2), "transfer_config": transfer, **options})
         self._options = options
         self._probe = threading.Lock()
         self._probed: tuple[float, str] = (0.0, "")

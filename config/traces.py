@@ -7,7 +7,6 @@ The trace of a call has the call's Trunkline ID, and that of a request its reque
 from __future__ import annotations
 
 import atexit
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -84,7 +83,7 @@ class TraceRequests:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.time_ns()
+        began = telemetry.now()
         response = self.get_response(request)
         match = request.resolver_match
         route = match.route if match else "none"

@@ -5,6 +5,7 @@ A span has keys, counts and words of this code alone: no names, no numbers, no a
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from uuid import UUID
 
+logger = logging.getLogger(__name__)
 Attributes = dict[str, str | int]
 
 
@@ -43,14 +45,23 @@ def send_to(take: Callable[[Span], object] | None, flush: Callable[[], object] =
     _collector.take, _collector.flush = take, flush
 
 
+def now() -> int:
+    """Return the nanoseconds since 1970, as `ended` takes them."""
+    return time.time_ns()
+
+
 def is_on() -> bool:
     return _collector.take is not None
 
 
 def ended(name: str, trace: UUID, began: int, *, failed: bool = False, **attributes: str | int) -> None:
-    """Report work that ends now."""
-    if _collector.take is not None:
-        _collector.take(Span(name, trace, began, time.time_ns(), attributes, failed))
+    """Report work that ends now. Never raises: a fault of a collector must not cost the answer of a provider."""
+    if _collector.take is None:
+        return
+    try:
+        _collector.take(Span(name, trace, began, now(), attributes, failed))
+    except Exception:
+        logger.exception("A span was not reported", extra={"repeats": True})
 
 
 def span(name: str, trace: UUID, **attributes: str | int) -> AbstractContextManager[Attributes]:
@@ -60,7 +71,7 @@ def span(name: str, trace: UUID, **attributes: str | int) -> AbstractContextMana
 
 @contextmanager
 def _measured(name: str, trace: UUID, attributes: Attributes) -> Iterator[Attributes]:
-    began, failed = time.time_ns(), True
+    began, failed = now(), True
     try:
         yield attributes
         failed = False

@@ -117,7 +117,7 @@ def _journalled(claims: list[Claim]) -> list[Claim]:
 
 def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
     """Do one round: one transaction, in which nothing is sent. Return also how many calls it put off or ended."""
-    told, began = journalled.told(), time.time_ns()
+    told, began = journalled.told(), telemetry.now()
     with transaction.atomic(durable=True):
         account = _lock_account(account_id)
         # One moment on both clocks: `wait_for_silence` counts from `dialed_at`, `send` from `committed`.
@@ -224,7 +224,7 @@ async def _send(client: http.Client, claim: Claim) -> Reading | ProviderError:
 
 def record_all(answers: Sequence[Answer]) -> list[Answer]:
     """Store the answers to several placing requests. Return those that could not be stored: try them again."""
-    began = time.time_ns()
+    began = telemetry.now()
     journalled.add_answers((claim.call, claim.fence, answer) for claim, answer in answers)
     failed = placement_results.record_all([_placement(*answer) for answer in answers], timezone.now())
     kept = {(placement.call_id, placement.fence) for placement in failed}

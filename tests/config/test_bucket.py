@@ -228,6 +228,22 @@ def test_pages_say_that_files_cannot_be_reached(bucket: Bucket, contact_list: Co
         default_storage.open("imports/a")
 
 
+def test_an_import_goes_on_when_the_bucket_is_back(
+    bucket: Bucket, contact_list: ContactList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.imports.job.BATCH", 50)
+    imp = take(contact_list, many(200))
+    run_step(imp.pk, 0)
+    bucket.refuses = 403
+    with pytest.raises(BucketFailed):
+        run_step(imp.pk, 0)
+    bucket.refuses = 0
+    ContactImport.objects.update(lease_until=None)  # its time is over
+    imp = run(imp)
+    assert (imp.status, imp.rows_read, imp.rejected) == ("completed", 200, 20)
+    assert downloaded(imp).count(b"\n") == 21
+
+
 def test_files_are_below_the_folder_of_the_setting(bucket: Bucket, settings: Any) -> None:
     url = bucket.url.replace(f"/{BUCKET}", f"/{BUCKET}/clinic/files")
     settings.STORAGES = {**settings.STORAGES, "default": storage_of(url)}

@@ -182,6 +182,22 @@ def test_a_request_is_traced_by_its_route_and_its_request_id(collector: Receiver
     assert not [each for each in collector.received if planted_in(body(each).decode("latin-1"))]
 
 
+def test_a_collector_that_fails_costs_no_answer() -> None:
+    def fail(span: telemetry.Span) -> None:
+        raise RuntimeError(span.name)
+
+    telemetry.send_to(fail)
+    try:
+        telemetry.ended("a", uuid.uuid4(), 1)
+        with telemetry.span("b", uuid.uuid4()) as noted:
+            noted["answer"] = "kept"
+        with pytest.raises(KeyError), telemetry.span("c", uuid.uuid4()):
+            raise KeyError("of the work")
+    finally:
+        telemetry.send_to(None)
+    assert noted == {"answer": "kept"}
+
+
 def test_without_a_collector_nothing_is_measured_or_loaded() -> None:
     assert not telemetry.is_on()
     assert telemetry.span("a", uuid.uuid4()) is telemetry.span("b", uuid.uuid4())
