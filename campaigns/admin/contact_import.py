@@ -134,7 +134,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "removed": contacts(obj.removed),
             "percent": percent,
             "colour": IMPORT_COLOURS[self.state(obj)],
-            "begun": local_time(obj.started_at, "not started yet"),
+            "begun": local_time(obj.started_at, "not started yet" if running else "-"),
             "ended": local_time(obj.finished_at),
             "mapping": [(column, target_label(target)) for column, target in (obj.mapping or {}).items()],
             "summary": _summary(obj),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        "For everybody",
+        "Working with Trunkline",
         (
             *("using-the-admin", "importing", "numbers", "calling-zones", "legal-hours", "figures", "roles"),
             *("what-is-promised", "glossary"),
         ),
     ),
-    ("For who connects other systems", ("providers", "webhooks", "api", "sandbox", "what-is-believed")),
-    ("For who runs Trunkline", ("deploying", "settings", "backup", "security", "scaling", "performance")),
+    ("Connecting other systems", ("providers", "webhooks", "api", "sandbox", "what-is-believed")),
+    ("Running an installation", ("deploying", "settings", "backup", "security", "scaling", "performance")),
     (
-        "For who changes Trunkline",
+        "Changing the code",
         ("testing", "chaos", "simulation", "mutants", "benchmarks", "third-party", "adr"),
     ),
 )

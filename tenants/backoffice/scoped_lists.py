@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ERROR_FLAG
+from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
 from tenants.backoffice.exports import NOT_FILTERS
 from tenants.backoffice.filters import chips_of, quick_days
@@ -31,6 +33,7 @@ class ScopedLists(ScopedRows):
     ] = ()  # searched by their beginning: words that are written in one way or in small letters
     exact_fields: ClassVar[tuple[str, ...]] = ()  # searched whole
     empty_words: ClassVar[str] = "There is nothing here yet."
+    search_help_text: str = ""  # what the search looks for; else the names of the fields
     intro: ClassVar[str] = ""  # one line above the list
     counted_as: ClassVar[tuple[str, ...]] = ()  # singular and plural, where the model's verbose names do not fit
 
@@ -40,6 +43,13 @@ class ScopedLists(ScopedRows):
     paginator = CappedPaginator
     list_per_page = 50
     sortable_by: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, model: type[models.Model], admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        if not self.search_help_text and (searched := (*self.number_fields, *self.text_fields)):
+            fields = [model._meta.get_field(name) for name in searched if "__" not in name]
+            names = [str(getattr(each, "verbose_name", each.name)) for each in fields]
+            self.search_help_text = capfirst(" or ".join(names))
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         shown = list(super().get_list_display(request))
