@@ -108,8 +108,7 @@ class Call(Costed, Polled):
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too. Only the
-    # rare deletion of an assistant would read an index of `assistant`: it reads the table instead.
+    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too.
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls", db_index=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
     campaign = models.ForeignKey(
@@ -252,6 +251,7 @@ class Call(Costed, Polled):
             models.Index(fields=["organization", "-id"], name="call_list"),
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "-id"], name="call_list_campaign"),
+            models.Index(fields=["assistant", "-id"], name="call_list_assistant"),
             models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
             # What a campaign has set aside.
             models.Index(fields=["campaign"], name="call_reserved", condition=Q(cost_reserved__gt=0)),

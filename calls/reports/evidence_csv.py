@@ -105,7 +105,8 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
         holders = holder_keys(organization.pk, [phone])
         not_called = Recipient.objects.filter(contact__in=holders, calls=None)
         not_called = not_called.exclude(status__in=Recipient.WAITING_STATUSES)
-        for recipient in not_called.select_related("contact", "campaign").order_by("pk"):
+        rows = not_called.select_related("contact", "campaign")
+        for recipient in chain.from_iterable(by_key(rows, AT_ONCE)):
             yield file.of_recipient(recipient)
 
 

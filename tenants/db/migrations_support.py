@@ -34,3 +34,17 @@ def built_beside(name: str, of: str, *, removed: bool = False) -> OnPostgresql:
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
     create: Any = [drop, f"CREATE INDEX CONCURRENTLY {name} ON {of}"]  # one at a time: not in one transaction
     return OnPostgresql([drop], create) if removed else OnPostgresql(create, [drop])
+
+
+class AddIndexBeside(migrations.AddIndex):
+    """An index of a model that PostgreSQL builds while others write. For migrations that are not atomic.
+
+    An attempt that was interrupted has left an invalid index, which is removed.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
+        schema_editor.add_index(to_state.apps.get_model(app_label, self.model_name), self.index, concurrently=True)

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.records import webhooks
-from calls.models import CallBack, WebhookDelivery
+from calls.models import Call, CallBack, WebhookDelivery
 from calls.reports import idle_reasons as idling
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember, DoNotCall, Recipient
 from tenants.models import Alert, AuditEntry, Organization
@@ -98,6 +98,29 @@ def test_an_old_organization_does_not_read_the_rows_of_others(
         for query in ("", "?ordering=created_at"):
             for plan, rows in rows_read(api, f"/api/v1/{path}{query}").items():
                 assert rows < READ, (path, query, rows, plan)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
+def test_a_list_of_calls_of_one_thing_reads_what_it_finds(organization: Organization, sign_in: SignIn) -> None:
+    """The only call of a line, a contact and a campaign is the oldest: a list that is read from its end reads all."""
+    for provider, status, count in (("allomia", "failed", 1), ("callingbox", "completed", MANY)):
+        line, phone = support.reach(organization, "http://127.0.0.1:9", provider), f"+12125551{count:03}"[:12]
+        campaign = support.campaign(line, support.people(organization, [phone]), name=provider)
+        of_line: dict[str, Any] = {
+            "organization": organization, "account": line.account, "assistant": campaign.assistant,
+            "campaign": campaign, "phone_number": line, "contact": Contact.objects.get(phone=phone),
+            "to_number": phone, "status": status,
+        }  # fmt: skip
+        Call.objects.bulk_create(Call(**of_line) for _ in range(count))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE calls_call")
+    old = Call.objects.order_by("pk")[0]
+    page, client = reverse("admin:calls_call_changelist"), sign_in(organization, "manager")
+    related = ("assistant", "account", "phone_number", "campaign", "contact")
+    for name in related:
+        address = f"{page}?{name}__id__exact={getattr(old, f'{name}_id')}"
+        for plan, rows in rows_read(client, address).items():
+            assert rows < READ, (address, rows, plan)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
