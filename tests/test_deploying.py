@@ -305,7 +305,7 @@ def environment_for(user: str | None, place: Path) -> None:
 
 
 def asked(port: int, path: str, headers: dict[str, str] | None = None) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path, headers={"Host": "calls.example.org"} | (headers or {}))
         return connection.getresponse().status

@@ -66,8 +66,8 @@ def _reserve(caller: str) -> bool:
 
     An exhausted budget costs a read and no write.
     """
-    now, several = time.time(), max(1, settings.API_BURST // 10)
-    spent_until = _spent_until(caller)
+    spent_until, several = _spent_until(caller), max(1, settings.API_BURST // 10)
+    now = time.time()
     for count in (several, 1):
         if spent_until <= _latest(now, count) and _withdraw(caller, count, now):
             with _lock:
@@ -77,7 +77,8 @@ def _reserve(caller: str) -> bool:
 
 
 def _spent_until(caller: str) -> float:
-    return RequestBudget.objects.get_or_create(caller=caller)[0].spent_until
+    # Not zero, as if it were long unused: the engine deletes such rows, perhaps before the first request is withdrawn.
+    return RequestBudget.objects.get_or_create(caller=caller, defaults={"spent_until": time.time()})[0].spent_until
 
 
 def _withdraw(caller: str, count: int, now: float) -> bool:

@@ -127,6 +127,7 @@ def take(page: Any, row: models.Model, name: str, fields: Mapping[str, str]) -> 
     if step.in_menu:
         page.click("#panel summary:has-text('More')")
     page.click(f"#panel a[href='{url}']")
+    page.wait_for_url(f"**{url}")
     for field_name, text in fields.items():
         page.fill(f"[name={field_name}]", text)
     page.click(f"button:has-text('{step.button or step.label}')")

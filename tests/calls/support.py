@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,6 +222,22 @@ class PlacingTokens:
         """Remove the limit from now on."""
         with self._lock:
             self._left = float("inf")
+
+
+def answered(ask: Callable[[], Any]) -> Any:
+    """Return the answer to a request, which is asked again after each 503, as docs/api.md tells programs to.
+
+    A slow database or a deadlock with the engine answers 503. The request must be one that may be repeated.
+    """
+    found = []
+
+    def said() -> bool:
+        found.append(ask())
+        return bool(found[-1].status_code != 503)
+
+    eventually(said, "every answer is a 503")
+    assert found[-1].status_code < 300, (found[-1].status_code, found[-1].content)
+    return found[-1]
 
 
 def no_call_is_open(made: Campaign) -> bool:

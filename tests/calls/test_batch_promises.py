@@ -386,7 +386,7 @@ def test_the_reaper_waits_for_a_batch_and_then_finds_nothing(
     later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     with held(monkeypatch, batches, "write", after=True) as (reached, go_on):
         storing = Beside(lambda: placing.record_all([(claim, placed(place)) for place, claim in enumerate(made)]))
-        assert reached.wait(20)
+        assert reached.wait(PATIENCE)
         reaping = Beside(lambda: placement_results.reap(later))
         assert reaping.waits_for_a_lock()
         go_on.set()
@@ -403,7 +403,7 @@ def test_a_batch_waits_for_the_reaper_and_its_answers_still_count(
     later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     with held(monkeypatch, placement_results, "mark_unconfirmed", after=True) as (reached, go_on):
         reaping = Beside(lambda: placement_results.reap(later))
-        assert reached.wait(20)
+        assert reached.wait(PATIENCE)
         storing = Beside(lambda: placing.record_all([(claim, placed(place)) for place, claim in enumerate(made)]))
         assert storing.waits_for_a_lock()
         go_on.set()
@@ -425,7 +425,7 @@ def test_an_opt_out_and_a_claim_meet_an_open_batch_without_a_deadlock(
     answers: list[Any] = [(claim, KINDS[kind](place)) for place, claim in enumerate(made)]
     with held(monkeypatch, batches, "write", after=False) as (reached, go_on):
         storing = Beside(lambda: placing.record_all(answers))
-        assert reached.wait(20)
+        assert reached.wait(PATIENCE)
         listing = Beside(lambda: recording.record(made[0].call.pk, wish, "callback"))
         assert listing.waits_for_a_lock()
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -448,7 +448,7 @@ def test_two_batches_that_share_calls_take_them_in_one_order(
     answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
     with held(monkeypatch, batches, "write", after=False) as (reached, go_on):
         first = Beside(lambda: placing.record_all(answers))
-        assert reached.wait(20)
+        assert reached.wait(PATIENCE)
         second = Beside(lambda: placing.record_all(answers[::-1]))
         assert second.waits_for_a_lock()
         go_on.set()

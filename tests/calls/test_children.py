@@ -9,6 +9,7 @@ import pytest
 
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
+from tests.waiting import PATIENCE
 
 
 def test_no_group_is_killed_whose_number_may_belong_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +19,7 @@ def test_no_group_is_killed_whose_number_may_belong_to_another(monkeypatch: pyte
     child = Child("test", lambda: None, Lifeline())
     child.pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 3"], {}, setsid=True)
     child.status = None
-    assert child.wait(60)
+    assert child.wait(PATIENCE)
     child.kill()
     child.kill()
     assert told == [False]

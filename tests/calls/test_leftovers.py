@@ -19,6 +19,7 @@ from calls.engine.control import Control
 from calls.engine.leader import Leadership
 from calls.engine.upkeep import Upkeep
 from calls.models import Heartbeat
+from tenants.api import throttling
 from tenants.models import RequestBudget, StaffSession
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +194,10 @@ def test_upkeep_does_it() -> None:
 
     steps = Upkeep(Control(), Leadership("upkeep", "me"), db).steps(PAUSES)
     assert "purge_leftovers" in [name for name, _, _ in steps]
+
+
+def test_the_budget_of_a_caller_whose_first_request_is_on_its_way_is_kept(db: None) -> None:
+    """Without its row the first request would be refused with a 429."""
+    throttling._spent_until("key-1")
+    leftovers.purge(timezone.now())
+    assert RequestBudget.objects.filter(caller="key-1").exists()

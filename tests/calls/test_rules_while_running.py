@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,8 +54,10 @@ def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
         eventually(lambda: len(sandbox.journal()) >= 10)
         listed = {}
         for number in NUMBERS[::2]:
-            answer = program.post("/api/v1/do-not-call/", {"phone": number, "reason": "asked us to"})
-            assert answer.status_code == 201, answer.content
+            entry = {"phone": number, "reason": "asked us to"}
+            ask = partial(program.post, "/api/v1/do-not-call/", entry, headers={"Idempotency-Key": number})
+            answer = support.answered(ask)
+            assert answer.status_code == 201
             listed[number] = number in rung(sandbox) or bool(answer.json()["open_calls"])
         placing_tokens.open()
         eventually(lambda: support.no_call_is_open(running))
@@ -71,12 +74,14 @@ def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_w
     path = f"/api/v1/campaigns/{running.uuid}"
     with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
-        assert program.post(f"{path}/pause/").json()["status"] == "paused"
+        paused = support.answered(lambda: program.post(f"{path}/pause/"))
+        assert paused.json()["status"] == "paused"
         at_pause = len(sandbox.journal())
         placing_tokens.open()
         engine.looks_again()
         assert len(sandbox.journal()) == at_pause < len(NUMBERS)
-        assert program.post(f"{path}/resume/").json()["status"] == "running"
+        resumed = support.answered(lambda: program.post(f"{path}/resume/"))
+        assert resumed.json()["status"] == "running"
         eventually(lambda: support.no_call_is_open(running))
     assert sorted(rung(sandbox)) == sorted(NUMBERS)
 
@@ -86,7 +91,8 @@ def test_the_kill_switch_stops_campaigns_and_single_calls(
 ) -> None:
     with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
-        answer = program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": True})
+        path = f"/api/v1/organizations/{callers.uuid}/"
+        answer = support.answered(lambda: program.patch(path, {"calls_stopped": True}))
         assert answer.json()["calls_stopped"] is True
         number = Call.objects.filter(campaign=running).first().phone_number  # type: ignore[union-attr]
         support.single(number, "+12025550141")
@@ -94,7 +100,7 @@ def test_the_kill_switch_stops_campaigns_and_single_calls(
         placing_tokens.open()
         engine.looks_again()
         assert len(sandbox.journal()) == at_stop
-        program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": False})
+        support.answered(lambda: program.patch(path, {"calls_stopped": False}))
         eventually(lambda: "+12025550141" in rung(sandbox))
 
 
@@ -103,7 +109,8 @@ def test_cancel_withdraws_whom_nobody_called_and_follows_the_open_calls_to_their
 ) -> None:
     with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
-        assert program.post(f"/api/v1/campaigns/{running.uuid}/cancel/").json()["status"] == "canceled"
+        canceled = support.answered(lambda: program.post(f"/api/v1/campaigns/{running.uuid}/cancel/"))
+        assert canceled.json()["status"] == "canceled"
         at_cancel = len(sandbox.journal())
         placing_tokens.open()
         eventually(lambda: not Call.objects.filter(status__in=Status.values[:7]).exists())

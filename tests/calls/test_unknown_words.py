@@ -25,6 +25,7 @@ from providers.models import PhoneNumber, ProviderAccount, SeenWord
 from tenants.models import Alert, Organization
 from tests.calls import support
 from tests.calls.test_outcomes import NUMBER, claimed
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,7 +176,7 @@ def test_workers_that_record_the_same_words_at_once_wait_for_each_other(number: 
             for word in (pair[place] for pair in random.Random(call.pk).sample(said, len(said)))
         ]
         try:
-            together.wait(20)
+            together.wait(PATIENCE)
             with transaction.atomic():
                 unknown_words.remember(Alone(), call, heard)
         finally:
@@ -183,7 +184,7 @@ def test_workers_that_record_the_same_words_at_once_wait_for_each_other(number: 
 
     with ThreadPoolExecutor(len(calls)) as pool:
         for done in [pool.submit(work, call) for call in calls]:
-            done.result(60)
+            done.result(PATIENCE)
     assert SeenWord.objects.count() == Alert.objects.count() == 12
 
 

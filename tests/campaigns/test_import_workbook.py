@@ -394,21 +394,21 @@ def test_a_process_reads_two_workbooks_at_once_and_refuses_a_third(monkeypatch: 
 
     def slow(source: object, rows: object) -> None:
         begun.release()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
 
     file = workbook([HEAD, [A]])
     with ThreadPoolExecutor() as pool, monkeypatch.context() as patch:
         patch.setattr(reading, "_run_child", slow)
         two = [pool.submit(reading.rows_of, [file]) for _ in range(2)]
         for _ in two:
-            assert begun.acquire(timeout=60)
+            assert begun.acquire(timeout=PATIENCE)
         try:
             with pytest.raises(UnreadableFile, match="Other workbooks are being read"):
                 reading.rows_of([file])
         finally:
             go_on.set()
         for each in two:
-            each.result(60)
+            each.result(PATIENCE)
     assert reading.rows_of([file]).read().count(b"\n") >= 2, "it is somebody's turn again"
 
 

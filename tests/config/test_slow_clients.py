@@ -20,8 +20,8 @@ from waitress.task import ThreadedTaskDispatcher
 from config import buffered_worker
 from config.buffered_worker import LEAST, LEAST_OF_A_FILE, PATIENCE, Channel, TcpServer, client_network
 from config.strict_requests import UPLOADS_AT_ONCE, UPLOADS_OF_A_CLIENT
+from tests import waiting
 from tests.config.slow_application import LARGE, application
-from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, READERS = 50, 12  # READERS: each large answer takes a temporary file; more than there are threads are enough
@@ -36,16 +36,16 @@ def port() -> Iterator[int]:
     command = [sys.executable, "-m", "gunicorn", "tests.config.slow_application", "--bind", f"127.0.0.1:{found}"]
     process = subprocess.Popen([*command, "--log-level", "critical"], cwd=ROOT)
     try:
-        eventually(lambda: _answers(found))
+        waiting.eventually(lambda: _answers(found))
         yield found
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(waiting.PATIENCE) == 0
 
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok 0"
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=waiting.PATIENCE).text == "ok 0"
     return False
 
 
@@ -109,9 +109,9 @@ def test_an_endless_line_ends_the_connection_and_a_needless_wait_does_not_begin(
 def test_files_that_strangers_send_leave_no_more_than_their_room(port: int) -> None:
     file = b"POST /imports/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     with clients(port, UPLOADS_AT_ONCE, file):
-        eventually(lambda: _refused(port, file))
+        waiting.eventually(lambda: _refused(port, file))
         assert _answers(port)
-    eventually(lambda: not _refused(port, file))
+    waiting.eventually(lambda: not _refused(port, file))
 
 
 def _refused(port: int, sent: bytes) -> bool:
@@ -216,8 +216,8 @@ def test_the_socket_of_a_client_that_takes_no_answer_is_closed(monkeypatch: pyte
 
         try:
             with clients(listening.getsockname()[1], 1, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", buffer=4096):
-                eventually(lambda: turned(True))
-                eventually(lambda: turned(False))
+                waiting.eventually(lambda: turned(True))
+                waiting.eventually(lambda: turned(False))
         finally:
             dispatcher.shutdown(timeout=1)
             wasyncore.close_all(connections, ignore_all=True)

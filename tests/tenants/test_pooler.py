@@ -24,6 +24,7 @@ from tenants.findings import Finding
 from tests.pgbouncer import throwaway_pooler
 from tests.postgresql import Unavailable
 from tests.suite import ROOT, environment
+from tests.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -151,9 +152,8 @@ def test_a_pooler_that_the_settings_do_not_name_is_refused_with_a_sentence(
         with connected(url, said=False) as mine, pytest.raises(PoolerFound, match="Set DATABASE_POOLER=true"):
             mine.connect()
         extra = environment({"DATABASE_URL": url})
-        ended = subprocess.run(
-            [sys.executable, "manage.py", "worker"], cwd=ROOT, env=extra, capture_output=True, text=True, timeout=60
-        )
+        command = [sys.executable, "manage.py", "worker"]
+        ended = subprocess.run(command, cwd=ROOT, env=extra, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode != 0
     assert ended.stderr.strip().endswith(SET_DATABASE_POOLER) and "Traceback" not in ended.stderr
     assert base._without_pooler == set()
