@@ -223,6 +223,7 @@ FITTING = {
     "credentials": {"api_key": "made-up"},
     "file": Binary(data=b"phone,name\n+33612345611,Ada\n"),
     "mapping": {"phone": "phone", "name": "name"},
+    "fields": [{"name": "confirmed"}],
     "delimiter": ",",
     "encoding": "utf-8",
     "default_region": "FR",
