@@ -13,7 +13,16 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from calls.models import Call, PersonCount
-from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Recipient, RecipientCount
+from campaigns.models import (
+    Campaign,
+    Contact,
+    ContactList,
+    ContactListMember,
+    ContactTag,
+    Recipient,
+    RecipientCount,
+    Tag,
+)
 from providers.models import Assistant, PhoneNumber
 from tenants.db import counters
 from tenants.models import Organization
@@ -39,7 +48,8 @@ class World:
         self.deeds = (
             self.add_recipients, self.change_recipients, self.change_recipients, self.remove_recipients,
             self.add_calls, self.add_calls, self.end_calls, self.end_calls, self.resolve_calls, self.price_calls,
-            self.change_answers, self.remove_calls, self.join, self.leave, self.undo, counters.fold,
+            self.change_answers, self.remove_calls, self.join, self.leave, self.tag, self.untag, self.undo,
+            counters.fold,
         )  # fmt: skip
 
     def some(self, rows: Any) -> list[int]:
@@ -120,6 +130,14 @@ class World:
 
     def leave(self) -> None:
         ContactListMember.objects.filter(pk__in=self.some(ContactListMember.objects.all())).delete()
+
+    def tag(self) -> None:
+        tags = [Tag.objects.get_or_create(organization=self.organization, name=name)[0] for name in ("VIP", "Recall")]
+        rows = [ContactTag(tag=self.dice.choice(tags), contact=each) for each in self.dice.sample(self.people, 3)]
+        ContactTag.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def untag(self) -> None:
+        ContactTag.objects.filter(pk__in=self.some(ContactTag.objects.all())).delete()
 
     def undo(self) -> None:
         """Change rows in a transaction that does not commit."""
