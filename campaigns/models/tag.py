@@ -45,7 +45,7 @@ class Tag(models.Model):
 
 
 class ContactTag(models.Model):
-    """A tag on a contact. Both belong to one organization: `campaigns/tags.py` and the import see to it."""
+    """A tag on a contact. Both belong to one organization: `campaigns/tagging.py` and the import see to it."""
 
     MAX = 50  # of a contact
 
