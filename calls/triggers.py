@@ -139,9 +139,13 @@ RECORDINGS = (
 
 
 def install(using: str = "default", **_: Any) -> None:
-    """Install the triggers. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered."""
+    """Install the triggers. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered.
+
+    A database that is migrated to an older state gets those of the tables that it has.
+    """
     connection = connections[using]
-    if ContactChange._meta.db_table not in connection.introspection.table_names():
+    tables = set(connection.introspection.table_names())
+    if ContactChange._meta.db_table not in tables:
         return
     freeze = (_POSTGRESQL,) if connection.vendor == "postgresql" else _SQLITE
     recordings = [statement for each in RECORDINGS for statement in each.statements(connection.vendor)]
@@ -149,4 +153,5 @@ def install(using: str = "default", **_: Any) -> None:
         for statement in (*freeze, *recordings):
             cursor.execute(statement)
     for counts in counters.tables():
-        counters.install(counts, using)
+        if {counts._meta.db_table, counts.counted.source} <= tables:
+            counters.install(counts, using)
