@@ -69,10 +69,13 @@ def _reserve(caller: str) -> bool:
     spent_until, several = _spent_until(caller), max(1, settings.API_BURST // 10)
     now = time.time()
     for count in (several, 1):
-        if spent_until <= _latest(now, count) and _withdraw(caller, count, now):
+        if spent_until > _latest(now, count):
+            continue
+        if _withdraw(caller, count, now):
             with _lock:
                 _reserved[caller] = _reserved.get(caller, 0) + count - 1
             return True
+        spent_until = _spent_until(caller)  # another process was quicker, or the engine deleted a row long unused
     return False
 
 

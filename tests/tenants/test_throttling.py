@@ -87,6 +87,23 @@ def test_a_refused_request_costs_no_write(
     assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
 
 
+def test_a_budget_that_is_purged_before_it_is_withdrawn_allows_the_request(
+    api: ApiClient, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine deletes budgets that nobody has used for a day, perhaps in that very moment."""
+    assert statuses(api, 1) == [200]
+    limits.shift(48 * 3600)
+    throttling.forget_held()
+    withdraw, purges = throttling._withdraw, iter([RequestBudget.objects.all()])
+
+    def late(*taken: Any) -> bool:
+        next(purges, RequestBudget.objects.none()).delete()
+        return withdraw(*taken)
+
+    monkeypatch.setattr(throttling, "_withdraw", late)
+    assert statuses(api, 1) == [200]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("threads", "each"), [(20, 1), (8, 6)])
 def test_threads_at_once_are_given_the_burst_and_no_more(
