@@ -30,10 +30,11 @@ OBJECTS = (
 PAGES = (
     *("admin:campaigns_campaign_", "admin:campaigns_contact_", "admin:campaigns_contactlist_"),
     *("admin:campaigns_contactimport_", "admin:campaigns_donotcall_", "admin:campaigns_recipient_"),
+    "admin:campaigns_tag_",
     *("admin:providers_provideraccount_", "admin:providers_assistant_", "admin:providers_phonenumber_"),
     "admin:tenants_organization_",
 )
-OTHERS = {"call-cancel", "webhook-delivery-replay-range", "webhook-endpoint-replay-held"}
+OTHERS = {"call-cancel", "undo", "webhook-delivery-replay-range", "webhook-endpoint-replay-held"}
 BUTTON, DELETION = "_step", "_delete"
 # Writes that are short all the same, or belong to other objects.
 SHORT = {

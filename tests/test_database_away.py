@@ -354,6 +354,7 @@ READ_ONLY = {
     ),
     *("admin:search", "admin:view_on_site", "api-not-found", "docs", "schema", "healthz", "readyz", "metrics", "home"),
     *("system", "password-reset-sent", "provider-sign-in", "provider-sign-in-done", "search"),
+    *("manual", "manual-page"),
 }
 
 

@@ -32,6 +32,7 @@ COVERED_BY = {
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/name_keys.py": "tests/campaigns/test_name_search.py",
     "campaigns/name_search.py": "tests/campaigns/test_name_search.py",
+    "campaigns/tagging.py": "tests/campaigns/test_tags.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "config/findings.py": "tests/test_system_page.py",
     "tenants/db/append_only.py": "tests/tenants/test_audit_chain.py",
