@@ -264,7 +264,11 @@ def test_progress_is_shown(operator: Client, campaign: Campaign, organization: O
     for number, status in enumerate(("done", "done", "pending", "review")):
         person = Contact.objects.create(organization=organization, phone=f"+3361200000{number}")
         Recipient.objects.create(
-            campaign=campaign, contact=person, status=status, outcome="completed" if status == "done" else ""
+            campaign=campaign,
+            contact=person,
+            status=status,
+            outcome="completed" if status == "done" else "",
+            reason="placeholder_values" if status == "review" else "",
         )
     page = text_of(operator.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])))
     assert "50 %" in page and "Needs attention" in page and "1 recipient" in page
