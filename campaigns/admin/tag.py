@@ -87,7 +87,7 @@ MERGE = BulkStep(
     Action.DELETE_TAG,
     lambda rows: [
         f"Chosen: {', '.join(row.name for row in rows[:20])}{' …' if len(rows) > 20 else ''}.",
-        "Contacts with one of these tags get the tag that stays. The other tags are deleted.",
+        "Contacts with one of these tags get the tag that stays. The other tags are deleted. You cannot undo this.",
     ],
     _merge,
     form=_into,

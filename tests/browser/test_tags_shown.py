@@ -15,6 +15,7 @@ pytestmark = MARKS
 LONG = "x" * 50
 HOSTILE = "<img src=x onerror=document.title=1>"
 TAGS = (HOSTILE, "Letter sent", LONG, "مهم جدا", "needs an interpreter")
+NARROW = WIDTHS[-1]
 SHOWN = 4  # in the list of contacts, in alphabetical order
 # Cells whose content is wider than they are: what does not fit is not seen.
 CUT_OFF = """[...document.querySelectorAll("#result_list td, #result_list th")]
@@ -42,6 +43,9 @@ def test_every_tag_fits_its_page(signed_in: Any, contact: Contact, theme: str) -
         "/admin/campaigns/tag/",
         f"/admin/campaigns/tag/{long.pk}/change/",
         f"/admin/campaigns/tag/{long.pk}/delete/",
+        f"/admin/campaigns/tag/many/?step=merge&keys={','.join(str(tag.pk) for tag in Tag.objects.all())}",
+        f"/admin/campaigns/contact/many/?step=add-tags&keys={contact.pk}",
+        "/admin/tenants/auditentry/",
     ):
         visit(page, path)
         for width in WIDTHS:
@@ -49,6 +53,15 @@ def test_every_tag_fits_its_page(signed_in: Any, contact: Contact, theme: str) -
             settled(page)
             until(page, f"{CUT_OFF}.length === 0")
             assert faults_of(page) == [], path
+
+
+def test_a_cell_of_several_parts_is_running_text(signed_in: Any, contact: Contact) -> None:
+    """On a telephone, a row is a card: beside a long tag, the name of the team member keeps its line."""
+    page = signed_in
+    visit(page, "/admin/tenants/auditentry/")
+    assert spill_at(page, NARROW) <= 0
+    expect(page.locator("#result_list a[href='?q=olga']").first).to_have_text("olga")
+    until(page, "[...document.querySelectorAll('#result_list a[href^=\"?q=\"]')].every(name => name.offsetHeight < 30)")
 
 
 def test_the_list_of_contacts_shows_the_first_tags_as_they_were_written(signed_in: Any, contact: Contact) -> None:
