@@ -75,7 +75,7 @@ class ContactForm(ScopedForm):
         placeholder="Monday at 9:30",
     )
 
-    tags = text_field("Tags", help_text="Several: parted by commas. A tag that does not exist yet is created.")
+    tags = text_field("Tags", help_text="Separate several with commas. A tag that does not exist yet is created.")
 
     class Meta:
         model = Contact

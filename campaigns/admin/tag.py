@@ -25,6 +25,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.policy import Action
 
 TAG_FILTER = "tags__id__exact"  # in the address of the list of contacts
+NAME_HELP = "One or a few words, without commas and semicolons. A new name shows on every contact with the tag."
 
 
 def contacts_url(key: int) -> str:
@@ -32,8 +33,12 @@ def contacts_url(key: int) -> str:
     return f"{reverse('admin:campaigns_contact_changelist')}?{TAG_FILTER}={key}"
 
 
+def _contacts(count: int) -> str:
+    return f"{list_sizes.written(count)} {'contact' if count == 1 else 'contacts'}"
+
+
 class TagForm(ScopedForm):
-    name = text_field("Name", required=True, help_text="One or a few words, without commas and semicolons.")
+    name = text_field("Name", required=True, help_text=NAME_HELP)
 
     class Meta:
         model = Tag
@@ -82,7 +87,7 @@ MERGE = BulkStep(
     Action.DELETE_TAG,
     lambda rows: [
         f"Chosen: {', '.join(row.name for row in rows[:20])}{' …' if len(rows) > 20 else ''}.",
-        "Contacts with one of these tags get the tag that stays. The other tags are deleted.",
+        "Contacts with one of these tags get the tag that stays. The other tags are deleted. You cannot undo this.",
     ],
     _merge,
     form=_into,
@@ -103,6 +108,7 @@ class TagAdmin(ScopedAdmin):
     list_select_related = ("organization",)
     text_fields = ("name",)
     ordering = ("name_key", "pk")
+    intro = "Words that your team puts on contacts. To make one tag of several, choose them and then “Merge…”."
     panel_template = "trunkline/tag.html"
     bulk_steps = (MERGE,)
     created = local_time_column("created_at", "created")
@@ -114,16 +120,14 @@ class TagAdmin(ScopedAdmin):
 
     @admin.display(description="contacts")
     def size(self, row: Any) -> str:
-        return format_html('<a href="{}">{}</a>', contacts_url(row.pk), list_sizes.written(row.counted))
+        shown = list_sizes.written(row.counted)
+        return format_html('<a class="tl-count" href="{}">{}</a>', contacts_url(row.pk), shown)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return the counts alone: a tag may be on more contacts than a page can name."""
+        """Return a sentence alone: a tag may be on more contacts than a page can name."""
         count = sum(tagging.counts([obj.pk for obj in objs]).values())
-        return [], {"uses of the tag; the contacts themselves stay": list_sizes.written(count)}, set(), []
+        return [f"It is taken off {_contacts(count)}. The contacts themselves stay."], {}, set(), []
 
     def panel_context(self, request: HttpRequest, obj: Tag) -> dict[str, Any]:
         count = tagging.counts([obj.pk])[obj.pk]
-        return {
-            "contacts": f"{list_sizes.written(count)} {'contact' if count == 1 else 'contacts'}",
-            "people_url": contacts_url(obj.pk),
-        }
+        return {"contacts": _contacts(count) if count else "", "people_url": contacts_url(obj.pk)}

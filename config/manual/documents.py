@@ -16,7 +16,6 @@ from markdown_it.token import Token
 
 ROOT = Path(settings.BASE_DIR) / "docs"
 ELSEWHERE = re.compile(r"[a-z]+:", re.IGNORECASE)  # the scheme of an address
-CONTENTS = "Contents:"  # begins the paragraph with the links to a document's own headings
 OUTSIDE = {"target": "_blank", "rel": "noopener noreferrer"}
 NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
@@ -28,7 +27,6 @@ class Document:
     """A document as a page. `anchors` are those of its headings, as GitHub makes them."""
 
     title: str
-    summary: str  # its first paragraph besides the contents, as text
     html: str
     anchors: frozenset[str]
     broken: tuple[str, ...]  # links to documents or headings that do not exist
@@ -51,9 +49,7 @@ def document(name: str, address: Address) -> Document:
     parser = _parser()
     # Long lines are scrolled to, also with the keyboard. A document's own `<pre>` is text.
     html = parser.renderer.render(body, parser.options, {}).replace("<pre>", '<pre tabindex="0">')
-    paragraphs = (_text(token.children or []) for token in body if token.type == "inline" and token.level == 1)
-    summary = next((text for text in paragraphs if not text.startswith(CONTENTS)), "")
-    return Document(title, summary, html, frozenset(anchors), tuple(broken))
+    return Document(title, html, frozenset(anchors), tuple(broken))
 
 
 @cache

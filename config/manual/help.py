@@ -28,6 +28,7 @@ HELP: dict[str, str] = {
     "admin:campaigns_contactlist_import": "importing#on-the-pages",
     "admin:campaigns_contactimport": "importing",
     "admin:campaigns_importmapping": "importing#columns",
+    "admin:campaigns_tag": f"{BACK_OFFICE}#tags",
     "admin:campaigns_donotcall": f"{BACK_OFFICE}#stopping-calls",
     "admin:campaigns_donotcall_import": "importing#do-not-call-list-from-a-file",
     "admin:calls_call": f"{BACK_OFFICE}#one-call",

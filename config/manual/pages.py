@@ -17,10 +17,14 @@ def address_of(name: str) -> str:
 
 def contents_view(request: HttpRequest) -> HttpResponse:
     groups = [
-        (title, [(address_of(name), documents.document(name, address_of)) for name in names])
+        (title, [(address_of(name), _title_of(name), about) for name, about in names.items()])
         for title, names in contents.GROUPS
     ]
     return _page(request, "trunkline/manual_contents.html", "Documentation", groups=groups)
+
+
+def _title_of(name: str) -> str:
+    return documents.document(name, address_of).title
 
 
 def page_view(request: HttpRequest, name: str) -> HttpResponse:
@@ -33,5 +37,5 @@ def page_view(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, template: str, title: str, status: int = 200, **more: object) -> HttpResponse:
-    context = {**admin.site.each_context(request), "title": title, **more}
+    context = {**admin.site.each_context(request), "title": title, "manual": True, **more}
     return TemplateResponse(request, template, context, status=status)

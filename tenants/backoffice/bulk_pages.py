@@ -115,7 +115,7 @@ class BulkPages(ScopedRows):
         return self.page(
             request,
             "trunkline/confirm.html",
-            step.label,
+            step.label.rstrip("…"),
             obj=rows[0] if len(rows) == 1 else f"{len(rows):,} {self.opts.verbose_name_plural}",
             step=step,
             effect=step.effect(rows),

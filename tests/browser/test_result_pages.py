@@ -68,7 +68,7 @@ def test_results_are_shown_by_field_and_by_recipient(signed_in: Any, campaigns: 
     row.get_by_label("Title").fill("How they liked it")
     row.get_by_label("Order").fill("0")
     row.get_by_label("Kind").select_option("choice")
-    page.click("text=Save the fields")
+    page.click("text=Save fields")
     page.wait_for_url("**/change/?tab=results")
     expect(cards.first).to_contain_text("How they liked it")
     expect(cards.first).to_contain_text("Choice, 30 values")

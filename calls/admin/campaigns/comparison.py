@@ -16,6 +16,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from calls.admin.campaigns.result_parts import KINDS, number_text
+from calls.admin.campaigns.tabs import Tab
 from calls.admin.shared.labels import spent_text
 from calls.reports.campaign_comparison import CommonField, Comparison, Pair, Side, compare
 from calls.reports.figures.conditions import Share, percent
@@ -88,8 +89,16 @@ class ComparisonPages(ScopedAdmin):
             a=a,
             b=b,
             offered=self._offered(request, [each for each in (a, b) if each]),
-            found=_shown(found) if found else None,
+            found=self._compared(found) if found else None,
         )
+
+    def _compared(self, found: Comparison) -> dict[str, Any]:
+        """Return what the page shows. The name of a campaign leads to its results."""
+        sides = [
+            {"name": side.campaign.name, "url": f"{self.url('change', side.campaign.pk)}?tab={Tab.RESULTS.slug}"}
+            for side in (found.a, found.b)
+        ]
+        return {"sides": sides, **_shown(found)}
 
     def _visible(self, request: HttpRequest, keys: Sequence[str]) -> QuerySet[Campaign]:
         """Return those of the campaigns that the user may see."""
@@ -105,7 +114,6 @@ class ComparisonPages(ScopedAdmin):
 
 def _shown(found: Comparison) -> dict[str, Any]:
     return {
-        "sides": [found.a.campaign, found.b.campaign],
         "samples": [
             f"Of “{side.campaign.name}”, one in {side.results.every:,} recipients was read for its results."
             for side in (found.a, found.b)
@@ -113,7 +121,7 @@ def _shown(found: Comparison) -> dict[str, Any]:
         ],
         "shares": [_pair(pair, FIGURES[pair.figure], WHOLES[pair.of]) for pair in found.shares],
         "others": _others(found.a, found.b),
-        "fields": [_field(field) for field in found.fields],
+        "fields": [_field(field, (found.a, found.b)) for field in found.fields],
     }
 
 
@@ -138,6 +146,8 @@ def _difference(pair: Pair) -> dict[str, Any]:
 
 
 def _sentence(found: Difference) -> str:
+    if points(found.by) == "0":
+        return "no difference"
     if not found.shows:
         return "chance may explain it"
     return "higher in the second" if found.by > 0 else "lower in the second"
@@ -169,12 +179,16 @@ def _number(number: float | None) -> str:
     return "-" if number is None else number_text(round(number, 2))
 
 
-def _field(field: CommonField) -> dict[str, Any]:
-    medians = [_number(shown.spread.median if shown.spread else None) for shown in (field.a, field.b)]
+def _field(field: CommonField, sides: Sequence[Side]) -> dict[str, Any]:
+    spreads = (field.a.spread, field.b.spread)
+    medians = [
+        (side.campaign.name, _number(spread.median if spread else None))
+        for side, spread in zip(sides, spreads, strict=True)
+    ]
     return {
         "title": field.heading,
         "kind": KINDS[field.kind],
         "values": [f"{shown.values:,}" for shown in (field.a, field.b)],
-        "medians": medians if field.a.spread or field.b.spread else [],
+        "medians": medians if any(spreads) else [],
         "answers": [_pair(pair, pair.figure) for pair in field.answers],
     }

@@ -36,7 +36,7 @@ class ResultFieldsForm(forms.Form):
             Column(
                 "kind", "Kind", "select", choices=(AS_FOUND, *((kind.value, label) for kind, label in KINDS.items()))
             ),
-            Column("shown", "Show", "check"),
+            Column("shown", "Card", "check"),
             Column("column", "Column", "check"),
         ],
         most=0,

@@ -35,6 +35,7 @@ def _list_form(lists: QuerySet[ContactList]) -> type[forms.Form]:
         contact_list = forms.ModelChoiceField(
             lists.order_by("name", "pk"),
             label="List",
+            empty_label="Choose a list",
             widget=forms.Select(attrs={**INPUT, "data-picker": ""}),
         )
 
@@ -81,13 +82,13 @@ def _undoable(request: HttpRequest, kind: Kind) -> Undoable:
 
 def _any_tags(request: HttpRequest, rows: Rows) -> type[forms.Form]:
     known = [tag.name for tag in Tag.objects.filter(organization=rows[0].organization_id)[:TAGS_NAMED]]
-    there = f" There are: {', '.join(known)}{' …' if len(known) == TAGS_NAMED else ''}." if known else ""
+    there = f" Tags that exist: {', '.join(known)}{' …' if len(known) == TAGS_NAMED else ''}." if known else ""
 
     class TagsForm(forms.Form):
         tags = LineField(
             label="Tags",
             widget=forms.TextInput(attrs=INPUT),
-            help_text=f"Several: parted by commas. A tag that does not exist yet is created.{there}",
+            help_text=f"Separate several tags with commas. A tag that does not exist yet is created.{there}",
         )
 
         def clean_tags(self) -> tuple[str, ...]:
@@ -102,7 +103,10 @@ def _any_tags(request: HttpRequest, rows: Rows) -> type[forms.Form]:
 def _their_tags(request: HttpRequest, rows: Rows) -> type[forms.Form]:
     class TheirTagsForm(forms.Form):
         tag = forms.ModelChoiceField(
-            tagging.on(rows), label="Tag", widget=forms.Select(attrs={**INPUT, "data-picker": ""})
+            tagging.on(rows),
+            label="Tag",
+            empty_label="Choose a tag",
+            widget=forms.Select(attrs={**INPUT, "data-picker": ""}),
         )
 
     return TheirTagsForm
@@ -197,7 +201,7 @@ ADD_TAGS = BulkStep(
     "add-tags",
     "Add tags…",
     Action.CHANGE_TAG,
-    lambda rows: [f"{contacts(len(rows))} will have the tags that you write, beside those that they have."],
+    lambda rows: [f"The tags that you write are put on {contacts(len(rows))}, beside those that are there."],
     _add_tags,
     form=_any_tags,
     button="Add the tags",
@@ -207,7 +211,7 @@ REMOVE_TAGS = BulkStep(
     "remove-tag",
     "Remove tag…",
     Action.CHANGE_TAG,
-    lambda rows: [f"{contacts(len(rows))} will not have the tag that you choose. The tag itself stays."],
+    lambda rows: [f"The tag that you choose is taken off {contacts(len(rows))}. The tag itself stays."],
     _remove_tag,
     form=_their_tags,
     button="Remove the tag",

@@ -85,7 +85,7 @@ class CalledContactAdmin(ContactAdmin):
         callbacks = list(obj.call_backs.select_related("recipient__campaign")[:5])
         held = obj.held(now)
         if self.holds(request, Action.LAUNCH_CALL, obj):
-            shown["links"] = _links(shown["do_not_call_url"], obj, entry)
+            shown["links"] = _links(shown["do_not_call_url"], obj, entry, held)
         return shown | {
             "live": True,
             "hold": hold_text(obj) if held else "",
@@ -118,14 +118,14 @@ class CalledContactAdmin(ContactAdmin):
         return super().has_delete_permission(request, obj) and (obj is None or campaigns.may_delete(obj))
 
 
-def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None) -> list[dict[str, str]]:
-    """Return the links to actions on other pages."""
+def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None, held: bool) -> list[dict[str, str]]:
+    """Return the links to actions on other pages. A contact on hold is not called: lifting the hold comes first."""
     if entry:
         return []
     prefilled = urlencode({"to_number": contact.phone, "customer_name": contact.name})
     launch = f"{reverse('admin:calls_call_launch')}?{prefilled}"
     return [
-        {"url": launch, "label": "Call now", "icon": "add_call", "tone": "primary"},
+        {"url": launch, "label": "Call now", "icon": "add_call", "tone": "default" if held else "primary"},
         {"url": do_not_call_url, "label": "Add to do-not-call list…", "icon": "phone_disabled", "tone": "default"},
     ]
 

@@ -19,6 +19,7 @@ from tenants.backoffice.local_time import local_time
 OF_LAST = ("created_at", "status", "ended_reason", "answered_by", "provider_reason")
 NEXT = ("next_attempt", "next_callback")
 LISTS = 2  # names shown of each contact's lists
+TAGS = 4  # shown of each contact
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,21 @@ class Columns:
 
     @property
     def tags_shown(self) -> Any:
-        return (
-            format_html_join(" ", '<span class="tl-badge tl-c-default">{}</span>', ((name,) for name in self.tags))
-            or "-"
+        if not self.tags:
+            return "-"
+        chips = format_html_join(
+            " ", '<span class="tl-tag" dir="auto" title="{0}">{0}</span>', ((name,) for name in self.tags[:TAGS])
         )
+        further = self.tags[TAGS:]
+        more = format_html(' <span class="tl-faint" title="{}">+ {}</span>', ", ".join(further), len(further))
+        return format_html('<div class="tl-tags">{}{}</div>', chips, more if further else "")
 
     @property
     def last_shown(self) -> Any:
         if self.last is None:
             return "-"
         return format_html(
-            '<span class="tl-nowrap">{}</span><br>{}',
+            '<div><span class="tl-nowrap">{}</span><br>{}</div>',
             local_time(self.last.created_at),
             outcomes.of_call(self.last).label,
         )
