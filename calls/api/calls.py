@@ -28,9 +28,9 @@ from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
 from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
-from tenants.api.pagination import of_one
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import AnyAccept, ReadViewSet, ScopedViewSet
+from tenants.db.owners import of_one
 from tenants.policy import Action
 
 RELATED = (
