@@ -31,6 +31,7 @@ from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import LongTextField, PublicIdField, TextField, WordField
+from tenants.api.filters import ObjectFilter
 from tenants.api.permissions import crud
 from tenants.api.serializers import (
     OrganizationField,
@@ -236,7 +237,7 @@ def number_filter(queryset: QuerySet[Any], name: str, text: str, home: Organizat
 class ContactFilters(django_filters.FilterSet):
     phone = django_filters.CharFilter(method="by_phone")
     external_id = django_filters.CharFilter()
-    list = django_filters.UUIDFilter(field_name="lists__uuid")
+    list = ObjectFilter(field_name="lists")
     tag = django_filters.CharFilter(method="by_tag")
     zone_fault = django_filters.ChoiceFilter(choices=Contact.ZoneFault.choices)
     q = django_filters.CharFilter(method="by_prefix")

@@ -56,6 +56,7 @@ ON_SQLITE = {
         "rows that PostgreSQL would write itself"
     ),
     "tests/tenants/test_bulk_updates.py": "statements for many rows",
+    "tests/tenants/test_owners.py": "lists of many owners without arrays",
     "tests/tenants/test_audit_chain.py": "triggers that refuse to change the audit log",
     f"tests/calls/test_engine.py::{FAULTY_ANSWERS}[25-callingbox]": "two processes at once: SQLite has one writer",
     "tests/calls/test_engine.py::test_a_campaign_ends_with_every_outcome_stored[callbacks-allomia]": (

@@ -41,6 +41,7 @@ COVERED_BY = {
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",
     "tenants/db/copying.py": "tests/campaigns/test_import_job.py",
     "tenants/db/counters.py": "tests/calls/test_counts.py",
+    "tenants/db/owners.py": "tests/tenants/test_owners.py",
     "tenants/db/sqlite_triggers.py": "tests/test_upgrade.py",
     "tenants/db/time_limits.py": "tests/test_database_away.py",
     "tenants/db/schema.py": "tests/tenants/test_schema.py",

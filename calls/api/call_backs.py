@@ -8,7 +8,7 @@ import django_filters
 
 from calls.models import CallBack
 from tenants.api.fields import PublicIdField, ScopedField, TextField
-from tenants.api.filters import MomentFilter
+from tenants.api.filters import MomentFilter, ObjectFilter
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
 from tenants.policy import Action
@@ -43,8 +43,8 @@ class CallBackSerializer(StrictModelSerializer[CallBack]):
 
 class CallBackFilters(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=CallBack.Status.choices, distinct=False)
-    contact = django_filters.UUIDFilter(field_name="contact__uuid")
-    campaign = django_filters.UUIDFilter(field_name="recipient__campaign__uuid")
+    contact = ObjectFilter(field_name="contact")
+    campaign = ObjectFilter(field_name="recipient__campaign")
     due_before = MomentFilter(field_name="due_at", lookup_expr="lt")
 
     class Meta:

@@ -27,10 +27,10 @@ from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
 from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, WordField, utc_text
-from tenants.api.filters import MomentFilter
-from tenants.api.pagination import of_one
+from tenants.api.filters import CreatedAfter, CreatedBefore, ObjectFilter
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import AnyAccept, ReadViewSet, ScopedViewSet
+from tenants.db.owners import of_one
 from tenants.policy import Action
 
 RELATED = (
@@ -93,13 +93,13 @@ class EndSerializer(StrictSerializer):
 
 class CallFilters(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Status.choices, distinct=False)
-    campaign = django_filters.UUIDFilter(field_name="campaign__uuid")
-    contact = django_filters.UUIDFilter(field_name="contact__uuid")
-    account = django_filters.UUIDFilter(field_name="account__uuid")
+    campaign = ObjectFilter(field_name="campaign")
+    contact = ObjectFilter(field_name="contact")
+    account = ObjectFilter(field_name="account")
     to_number = django_filters.CharFilter(method="by_number")
     overdue = django_filters.ChoiceFilter(method="by_overdue", choices=(("true", "true"), ("false", "false")))
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    created_after = CreatedAfter()
+    created_before = CreatedBefore()
 
     class Meta:
         model = Call

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 import django_filters
 from django.db import transaction
+from django.db.models import QuerySet
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls.actions import notes
 from calls.actions.quiescing import IllegalTransition
-from calls.models import ContactNote
+from calls.models import Call, ContactNote
 from calls.models.contact_note import LONGEST
 from tenants.api.errors import Conflict
 from tenants.api.fields import LongTextField, PublicIdField
+from tenants.api.filters import ObjectFilter
 from tenants.api.permissions import READS
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import ReadViewSet
@@ -42,12 +45,17 @@ class ContactNoteSerializer(OrganizedSerializer[ContactNote]):
 
 
 class ContactNoteFilters(django_filters.FilterSet):
-    contact = django_filters.UUIDFilter(field_name="contact__uuid")
-    call = django_filters.UUIDFilter(field_name="call__uuid")
+    contact = ObjectFilter(field_name="contact")
+    call = django_filters.UUIDFilter(method="by_call")
 
     class Meta:
         model = ContactNote
         fields: ClassVar[Any] = []
+
+    def by_call(self, queryset: QuerySet[ContactNote], name: str, value: uuid.UUID) -> QuerySet[ContactNote]:
+        """Return the notes of a call. They are among those of its contact, which have an index."""
+        calls = list(Call.objects.filter(uuid=value).values_list("pk", "contact"))
+        return queryset.filter(call__in=[pk for pk, _ in calls], contact__in=[contact for _, contact in calls])
 
 
 class ContactNoteViewSet(ReadViewSet[ContactNote]):

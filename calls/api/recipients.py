@@ -29,9 +29,9 @@ from campaigns.api import ContactViewSet
 from campaigns.models import Contact, Recipient
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import PublicIdField, TextField, UtcDateTimeField, WholeField, utc_text
-from tenants.api.pagination import of_one
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ScopedViewSet
+from tenants.db.owners import of_one
 from tenants.models import Organization
 from tenants.policy import Action
 

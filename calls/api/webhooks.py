@@ -19,7 +19,7 @@ from providers.urls_allowed import check_callback_url
 from tenants import audit_log
 from tenants.api.errors import Conflict
 from tenants.api.fields import PublicIdField, ScopedField, UtcDateTimeField, WordField, utc_text
-from tenants.api.filters import MomentFilter
+from tenants.api.filters import CreatedAfter, CreatedBefore, ObjectFilter
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
@@ -158,12 +158,12 @@ def _replayed(count: int) -> Response:
 
 
 class WebhookDeliveryFilters(django_filters.FilterSet):
-    endpoint = django_filters.UUIDFilter(field_name="endpoint__uuid")
-    call = django_filters.UUIDFilter(field_name="call__uuid")
+    endpoint = ObjectFilter(field_name="endpoint")
+    call = ObjectFilter(field_name="call")
     status = django_filters.MultipleChoiceFilter(choices=DeliveryStatus.choices, distinct=False)
     event = django_filters.CharFilter()
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    created_after = CreatedAfter()
+    created_before = CreatedBefore()
 
     class Meta:
         model = WebhookDelivery

@@ -29,7 +29,10 @@ class ContactNote(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["contact", "-id"], name="contact_notes")]  # the contact's page
+        indexes: ClassVar = [
+            models.Index(fields=["contact", "-id"], name="contact_notes"),  # the contact's page
+            models.Index(fields=["organization", "-id"], name="contact_note_list"),  # the API's list
+        ]
 
     def __str__(self) -> str:
         return f"Note about {self.contact}"

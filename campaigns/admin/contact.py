@@ -242,6 +242,7 @@ class ContactAdmin(NumberedAdmin):
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
     list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, TagFilter, ZoneFaultFilter)
+    read_by = (("organization",),)
     list_lookups = ("lists", "tags", "organization", "zone_fault")
     list_select_related = ("organization",)
     number_fields = ("phone",)
@@ -257,6 +258,9 @@ class ContactAdmin(NumberedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(erased_at=None)
+
+    def all_rows(self) -> QuerySet[Any]:
+        return Contact.objects.filter(erased_at=None)
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
         if set(chosen) != {ListFilter.parameter_name}:

@@ -86,6 +86,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
     intro = "These numbers are never called, whatever campaign or program asks for it."
     list_display = ("number", "reason", "source_shown", "ends", "added")
     list_select_related = ("organization",)
+    read_by = (("organization",),)
     number_fields = ("phone",)
     ordering = ("-id",)
     panel_only = True

@@ -68,6 +68,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     view_action = Action.SEE_AUDIT
     list_display = ("when", "what", "channel", "address")
     list_filter: ClassVar[Any] = (KindFilter, PeriodFilter, "channel")
+    read_by = (("organization",), ("organization", "channel"))
     list_lookups = ("kind", "days")
     word_fields = ("actor", "action")
     exact_fields = ("subject",)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any
 
-from django.db import models
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -15,38 +13,6 @@ from rest_framework.request import Request
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]*")  # Python's decoder skips all other characters
-
-
-class _OfOneOwner(models.QuerySet[Any]):
-    """Rows of one owner, given as a range, whose order by key has the owner in front.
-
-    So PostgreSQL reads the index of owner and key. With an equal owner and an order by key alone it expects the owner's
-    rows everywhere, and reads all newer rows of others first.
-    """
-
-    owner: ClassVar[str]
-
-    def order_by(self, *names: Any) -> Self:
-        if names in (("pk",), ("-pk",)):
-            names = (f"{'-' if names == ('pk',) else ''}{self.owner}", *names)
-        return super().order_by(*names)
-
-
-@cache
-def _class_of(queryset: Any, owner: str) -> type[models.QuerySet[Any]]:
-    return type(f"{queryset.__name__}Of{owner.title()}", (_OfOneOwner, queryset), {"owner": f"{owner}_id"})
-
-
-def of_one(rows: Any, owner: str, key: int | models.OuterRef) -> Any:
-    """Return the rows of one owner, for pages in the order of their keys. `owner`: a foreign key of the model.
-
-    There must be an index of the owner and the descending key. Do not use it together with filters that have an index
-    of their own, which cannot give this order.
-    """
-    found = rows.filter(**{f"{owner}__gte": key, f"{owner}__lte": key})
-    kind: Any = type(found)
-    found.__class__ = _class_of(kind, owner)
-    return found
 
 
 class CursorPages(CursorPagination):

@@ -20,9 +20,9 @@ from tenants import audit_changes
 from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
-from tenants.api.pagination import of_one
 from tenants.api.permissions import READS, required_action
 from tenants.db.compiled import Compiled
+from tenants.db.owners import of_one
 from tenants.models import Organization
 from tenants.policy import Action
 

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from tenants.db.owners import OfEach
+
 COUNT_AT_MOST = 10_000
 SEARCHED_AT_MOST = 1_000
 FILTER_CHOICES = 50  # at most, in a related filter
@@ -18,18 +20,23 @@ FILTER_CHOICES = 50  # at most, in a related filter
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Count to COUNT_AT_MOST and no further. A full count, or an ordered one, reads the whole table."""
 
+    of_each: OfEach | None = None  # the same rows, where they are read through the index of their owners
+
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        rows = rows.order_by()
-        return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
+        most = COUNT_AT_MOST + 1
+        rows = self.of_each.some(most) if self.of_each else rows.order_by()[:most]
+        return min(int(rows.count()), COUNT_AT_MOST)
 
     def page(self, number: Any) -> Any:
         """Find a later page by its keys, so that the joins of the list are not made for all the rows before it."""
         found = super().page(number)
         rows: Any = self.object_list
-        if found.number > 1:
-            start = (found.number - 1) * self.per_page
+        start = (found.number - 1) * self.per_page
+        if self.of_each:
+            found.object_list = rows.filter(pk__in=self.of_each.newest(start + self.per_page)[start:])
+        elif found.number > 1:
             keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
             found.object_list = rows.filter(pk__in=keys)
         return found

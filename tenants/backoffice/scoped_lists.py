@@ -18,6 +18,7 @@ from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.saved_views import filters_in, views_of
 from tenants.backoffice.scoped_rows import ScopedRows
+from tenants.db.owners import OfEach, reads_each
 from tenants.search_keys import keys_that_contain
 
 WITHOUT_FILTERS = "A filter in this address is not valid, so all rows are shown. Choose the filters again."
@@ -35,6 +36,9 @@ class ScopedLists(ScopedRows):
     empty_words: ClassVar[str] = "There is nothing here yet."
     search_help_text: str = ""  # what the search looks for; else the names of the fields
     intro: ClassVar[str] = ""  # one line above the list
+    # What indexes begin with, before the descending key: a foreign key of the owners, and perhaps a column. A list
+    # whose filters name these and no more reads no rows of other owners. The first that fits is used.
+    read_by: ClassVar[Sequence[tuple[str, ...]]] = ()
     counted_as: ClassVar[tuple[str, ...]] = ()  # singular and plural, where the model's verbose names do not fit
 
     actions = None
@@ -102,11 +106,45 @@ class ScopedLists(ScopedRows):
         found = super().get_paginator(request, queryset, per_page, *args, **kwargs)
         chosen = {name: values for name, values in request.GET.lists() if name not in NOT_FILTERS and any(values)}
         if all(len(values) == 1 for values in chosen.values()):
-            count = self.kept_count(request, {name: value for name, [value] in chosen.items()})
+            single = {name: value for name, [value] in chosen.items()}
+            count = self.kept_count(request, single)
             count = getattr(request, "_searched", None) if count is None else count
             if count is not None:
                 found.count = min(count, COUNT_AT_MOST)
+            found.of_each = self._of_each(request, queryset, single)
         return found
+
+    def _of_each(self, request: HttpRequest, rows: QuerySet[Any], chosen: Mapping[str, str]) -> OfEach | None:
+        """Return the rows of the list as those of each owner. None: no index gives them, or they are nobody's."""
+        reach, blank = reach_of(request), set(request.GET) - {*chosen, *NOT_FILTERS}
+        if blank or not reads_each() or (reach.superuser and not reach.narrowed):
+            return None
+        return self.of_each(request, chosen) if rows.query.order_by[:1] in (("-pk",), ("-id",)) else None
+
+    def of_each(self, request: HttpRequest, chosen: Mapping[str, str]) -> OfEach | None:
+        """Return the rows that these filters leave as those of each owner, or None if no index gives them."""
+        fields = {name.removesuffix("__exact").removesuffix("__id"): value for name, value in chosen.items()}
+        exact = all(name.endswith("__exact") for name in chosen)
+        for owner, *columns in self.read_by if exact else ():
+            if set(fields) - {owner} == set(columns):
+                owners = self.owners(request, owner)
+                owners = owners.filter(pk=fields[owner]) if owner in fields else owners
+                return OfEach(self.all_rows(), owner, owners, *((name, fields[name]) for name in columns))
+        return None
+
+    def all_rows(self) -> QuerySet[Any]:
+        """Return the rows that the list shows, of all organizations."""
+        rows: QuerySet[Any] = self.model._default_manager.all()
+        return rows
+
+    def owners(self, request: HttpRequest, owner: str) -> QuerySet[Any]:
+        """Return the rows that the user sees of the table that this foreign key refers to."""
+        homes = reach_of(request).organizations(self.view_action)
+        if owner == "organization":
+            return homes
+        found: Any = self.model._meta.get_field(owner).related_model
+        rows: QuerySet[Any] = found._default_manager.filter(organization__in=homes)
+        return rows
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Return the condition that the column equals the term."""

@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.records import webhooks
-from calls.models import Call, CallBack, WebhookDelivery
+from calls.models import Call, CallBack, ContactNote, WebhookDelivery
 from calls.reports import idle_reasons as idling
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember, DoNotCall, Recipient
-from tenants.models import Alert, AuditEntry, Organization
+from tenants.models import Alert, AuditEntry, Organization, WebhookEndpoint
 from tests.calls import support
 from tests.test_admin import SignIn, sign_in
 
@@ -28,6 +28,7 @@ __all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
 MANY = 4_000
 READ = 300  # rows at most, for a page of 50
+LISTS = ("campaigns_contact", "campaigns_recipient", "campaigns_donotcall", "tenants_auditentry", "calls_callback")
 
 
 def rows_read(client: Any, address: str) -> dict[str, int]:
@@ -66,7 +67,7 @@ def plan_anew() -> None:
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
 def test_an_old_organization_does_not_read_the_rows_of_others(
-    organization: Organization, sister: Organization, api: Any
+    organization: Organization, sister: Organization, api: Any, sign_in: SignIn
 ) -> None:
     """Lists are in the order of the keys. The rows of this organization are all older than those of the other one."""
     with connection.cursor() as cursor:
@@ -79,6 +80,11 @@ def test_an_old_organization_does_not_read_the_rows_of_others(
             DoNotCall(organization=home, phone=phone, phone_hash=f"{home.pk}{phone}") for phone in numbers
         )
         Alert.objects.bulk_create(Alert(organization=home, key=phone, message="News.") for phone in numbers)
+        AuditEntry.objects.bulk_create(AuditEntry(organization=home, action="contact.changed") for _ in numbers)
+        ContactNote.objects.bulk_create(ContactNote(organization=home, contact=contact, text="A") for contact in made)
+        WebhookDelivery.objects.bulk_create(
+            WebhookDelivery(organization=home, url="https://a.example", host="a.example") for _ in numbers
+        )
         campaign = Campaign.objects.create(organization=home, name="C")
         people = Recipient.objects.bulk_create(Recipient(campaign=campaign, contact=contact) for contact in made)
         plan_anew()
@@ -94,15 +100,23 @@ def test_an_old_organization_does_not_read_the_rows_of_others(
         cursor.execute("SET LOCAL enable_seqscan = on")
         cursor.execute("ANALYZE")
     first = Campaign.objects.get(organization=organization).uuid
-    for path in ("contacts/", "do-not-call/", "alerts/", "call-backs/", f"campaigns/{first}/recipients/"):
+    lists = ("contacts/", "do-not-call/", "alerts/", "call-backs/", "contact-notes/", "webhook-deliveries/")
+    for path in (*lists, f"campaigns/{first}/recipients/"):
         for query in ("", "?ordering=created_at"):
             for plan, rows in rows_read(api, f"/api/v1/{path}{query}").items():
                 assert rows < READ, (path, query, rows, plan)
+    client = sign_in(organization, "admin")
+    pages = [reverse(f"admin:{name}_changelist") for name in LISTS]
+    recipients = reverse("admin:campaigns_recipient_changelist")
+    for page in (*pages, f"{recipients}?status__exact=pending"):
+        for plan, rows in rows_read(client, page).items():
+            own = MANY if plan.startswith("Aggregate") else 0  # the count reads the rows that it counts
+            assert rows < own + READ, (page, rows, plan)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
-def test_a_list_of_calls_of_one_thing_reads_what_it_finds(organization: Organization, sign_in: SignIn) -> None:
-    """The only call of a line, a contact and a campaign is the oldest: a list that is read from its end reads all."""
+def test_a_list_of_one_thing_reads_what_it_finds(organization: Organization, sign_in: SignIn, api: Any) -> None:
+    """The only row of a line, a contact and a campaign is the oldest: a list that is read from its end reads all."""
     for provider, status, count in (("allomia", "failed", 1), ("callingbox", "completed", MANY)):
         line, phone = support.reach(organization, "http://127.0.0.1:9", provider), f"+12125551{count:03}"[:12]
         campaign = support.campaign(line, support.people(organization, [phone]), name=provider)
@@ -111,9 +125,17 @@ def test_a_list_of_calls_of_one_thing_reads_what_it_finds(organization: Organiza
             "campaign": campaign, "phone_number": line, "contact": Contact.objects.get(phone=phone),
             "to_number": phone, "status": status,
         }  # fmt: skip
-        Call.objects.bulk_create(Call(**of_line) for _ in range(count))
+        made = Call.objects.bulk_create(Call(**of_line) for _ in range(count))
+        endpoint = WebhookEndpoint.objects.create(organization=organization, url=f"https://{provider}.example")
+        WebhookDelivery.objects.bulk_create(
+            WebhookDelivery(organization=organization, url="", host="a", endpoint=endpoint, call=call) for call in made
+        )
+        ContactNote.objects.bulk_create(
+            ContactNote(organization=organization, contact=call.contact, call=call, text="A") for call in made
+        )
+    Call.objects.filter(campaign__name="allomia").update(created_at=timezone.now() - timedelta(days=9))
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE calls_call")
+        cursor.execute("ANALYZE")
     old = Call.objects.order_by("pk")[0]
     page, client = reverse("admin:calls_call_changelist"), sign_in(organization, "manager")
     related = ("assistant", "account", "phone_number", "campaign", "contact")
@@ -121,6 +143,21 @@ def test_a_list_of_calls_of_one_thing_reads_what_it_finds(organization: Organiza
         address = f"{page}?{name}__id__exact={getattr(old, f'{name}_id')}"
         for plan, rows in rows_read(client, address).items():
             assert rows < READ, (address, rows, plan)
+    first: Any = WebhookDelivery.objects.order_by("pk")[0]
+    week_ago = (timezone.now() - timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for path in (
+        *(f"calls/?{name}={getattr(old, name).uuid}" for name in ("account", "campaign", "contact")),
+        f"calls/?account={old.account.uuid}&ordering=created_at",
+        f"calls/?account={old.account.uuid}&status=completed",
+        *(f"calls/?{status}" for status in ("status=failed", "status=failed&status=ringing")),
+        f"calls/?created_before={week_ago}",
+        f"webhook-deliveries/?endpoint={first.endpoint.uuid}",
+        f"webhook-deliveries/?call={old.uuid}",
+        f"contact-notes/?contact={old.contact.uuid}",
+        f"contact-notes/?call={old.uuid}",
+    ):
+        for plan, rows in rows_read(api, f"/api/v1/{path}").items():
+            assert rows < READ, (path, rows, plan)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")

@@ -65,6 +65,10 @@ class CallAdmin(NumberedAdmin):
         OverdueFilter,
         *((name, ScopedRelatedFilter) for name in ("campaign", "assistant", "account", "phone_number")),
     )
+    read_by = (
+        *(("organization",), ("organization", "status")),
+        *(("campaign",), ("campaign", "status"), ("assistant",), ("contact",)),
+    )
     list_lookups = ("campaign", "contact", "status", "overdue")
     list_select_related = ("campaign", "assistant", "organization", "account")
     number_fields = ("to_number",)

@@ -23,7 +23,7 @@ from calls.models import TERMINAL, Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from calls.reports.figures.recipients import having
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
-from campaigns.models import Contact, Recipient, RecipientCount
+from campaigns.models import Campaign, Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
 from campaigns.name_search import named
 from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
@@ -31,6 +31,7 @@ from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.db.encrypted_fields import UndecryptableSecret
+from tenants.db.owners import OfEach
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
@@ -78,9 +79,14 @@ class ReasonFilter(admin.SimpleListFilter):
         if not (reason := self.value()):
             return queryset
         # Almost every campaign has no recipient with most of the reasons.
-        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).grants)
-        with_it = mine.values_list("campaign").order_by().annotate(n=Sum("recipients")).filter(n__gt=0)
-        return queryset.filter(having(reason), campaign__in=[pk for pk, _ in with_it])
+        counts = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).grants)
+        return queryset.filter(having(reason), campaign__in=campaigns_with(counts))
+
+
+def campaigns_with(counts: QuerySet[RecipientCount]) -> list[int]:
+    """Return the keys of the campaigns that have recipients by these counts."""
+    some = counts.order_by().values_list("campaign").annotate(n=Sum("recipients")).filter(n__gt=0)
+    return [pk for pk, _ in some]
 
 
 @admin.register(Recipient)
@@ -88,6 +94,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     organization_path = "campaign__organization"
     list_display = ("number", "name", "state", "status_detail", "attempts", "of_campaign", "explanation")
     list_filter: ClassVar[Sequence[Any]] = ("status", OutcomeFilter, ReasonFilter, ("campaign", ScopedRelatedFilter))
+    read_by = (("campaign",), ("campaign", "status"))
     list_lookups = ("campaign", "status", "outcome", "reason")
     number_fields = ("contact__phone",)
     ordering = ("-id",)
@@ -153,15 +160,20 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return (found if self.exporting(request) else queryset.filter(pk__in=first_keys(found))), False
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
-        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).grants)
-        for name, value in chosen.items():
-            if name not in COUNTED:
-                return None
-            counts = counts.filter(
-                having(value) if name == ReasonFilter.parameter_name else Q(**{COUNTED[name]: value})
-            )
+        if not set(chosen) <= set(COUNTED):
+            return None
+        counts = RecipientCount.objects.filter(_like(chosen), campaign__organization__in=reach_of(request).grants)
         found: int = counts.aggregate(n=Sum("recipients"))["n"] or 0
         return found
+
+    def of_each(self, request: HttpRequest, chosen: Mapping[str, str]) -> OfEach | None:
+        """Return them also for filters without an index: of the campaigns alone that have such recipients."""
+        found = super().of_each(request, chosen)
+        if found or not set(chosen) <= set(COUNTED):
+            return found
+        counts = RecipientCount.objects.filter(_like(chosen), campaign__organization__in=reach_of(request).grants)
+        campaigns = Campaign.objects.filter(pk__in=campaigns_with(counts))
+        return OfEach(Recipient.objects.filter(_like(chosen)), "campaign", campaigns)
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         load_numbers(rows)
@@ -204,6 +216,14 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
             ],
             "calls": call_rows(calls, deciding_call(obj.pk).values_list("pk", flat=True).first()),
         }
+
+
+def _like(chosen: Mapping[str, str]) -> Q:
+    """Return the condition of these filters, of recipients and of their counts. Each is one of `COUNTED`."""
+    found = Q()
+    for name, value in chosen.items():
+        found &= having(value) if name == ReasonFilter.parameter_name else Q(**{COUNTED[name]: value})
+    return found
 
 
 def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:

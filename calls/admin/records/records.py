@@ -71,6 +71,7 @@ class ProviderCallbackAdmin(RecordAdmin):
 class CallBackAdmin(ReadOnlyAdmin):
     list_display = ("due", "contact_name", "of_campaign", "state", "reason", "note", "created_by")
     list_filter = ("status",)
+    read_by = (("organization",),)
     list_lookups = ("contact", "recipient")
     list_select_related = ("contact", "recipient__campaign", "organization")
     ordering = ("-id",)

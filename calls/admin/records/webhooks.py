@@ -15,12 +15,12 @@ from unfold.decorators import display
 from calls.admin.records.records import RecordAdmin
 from calls.models import Call, WebhookDelivery
 from calls.webhooks import maintenance
-from tenants.api.pagination import of_one
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.db.owners import of_one
 from tenants.models import WebhookEndpoint, WebhookEvent
 from tenants.policy import Action
 
@@ -45,6 +45,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
     plural = "Webhook deliveries"
     list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
+    read_by = (("organization",), ("organization", "status"))
     list_lookups = ("event",)
     list_select_related = ("call", "organization", "endpoint")
     exact_fields = ("event",)
