@@ -177,7 +177,7 @@ def test_big_tables_are_asked_through_an_index(
 ) -> None:
     people = Contact.objects.bulk_create(
         Contact(organization=organization, phone=f"+3361{n:07}", name=f"Name{n:05} Family", external_id=f"e{n}")
-        for n in range(2_000)
+        for n in range(20_000)  # of fewer the planner now and then reads all, whatever it may not do
     )
     Call.objects.bulk_create(
         Call(
@@ -196,15 +196,14 @@ def test_big_tables_are_asked_through_an_index(
     with connection.cursor() as cursor:
         cursor.execute("SELECT gin_clean_pending_list('contact_name_words')")
         cursor.execute("ANALYZE campaigns_contact; ANALYZE calls_call")
-        cursor.execute("SET LOCAL enable_seqscan = off")  # so few rows are read as a million are
     client = sign_in(organization, "viewer")
     last = Call.objects.latest("pk")
     calls = reverse("admin:calls_call_changelist")
     for url, terms in {
         "/admin/search/": {
-            "s": ["name00017", "06 10 00 12 3", "e777", last.provider_call_id, str(last.uuid), str(last.uuid)[:8]]
+            "s": ["name00017", "06 10 01 23 4", "e777", last.provider_call_id, str(last.uuid), str(last.uuid)[:8]]
         },
-        calls: {"q": ["06 10 00 12 3", last.provider_call_id, str(last.uuid)]},
+        calls: {"q": ["06 10 01 23 4", last.provider_call_id, str(last.uuid)]},
     }.items():
         [(parameter, values)] = terms.items()
         for value in values:
