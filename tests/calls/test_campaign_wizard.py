@@ -732,8 +732,14 @@ def test_a_long_name_is_still_a_name_when_copied(draft: Campaign) -> None:
 
 
 def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
-    known = {*versions.PLAIN, *versions.SETS} | {"assistant", "budget", "budget_currency", "starts_at", "ends_at"}
-    known |= {"result_fields"}
+    known = {*versions.PLAIN, *versions.SETS} | {
+        "assistant",
+        "budget",
+        "budget_currency",
+        "starts_at",
+        "ends_at",
+        "result_fields",
+    }
     machines = {
         *("id", "uuid", "organization", "status", "status_reason", "created_at", "started_at", "finished_at"),
         *("drafted_through", "version", "next_call_at", "share_used", "launched_through", "launched_at"),
