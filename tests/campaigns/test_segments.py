@@ -247,6 +247,10 @@ def test_two_organizations_never_mix(organization: Organization) -> None:
     vip = [str(uid) for uid in Tag.objects.values_list("uuid", flat=True)]
     campaign.segments.add(a_segment(organization, {"field": "tags", "is": "any", "value": vip}))
     assert [row["contact_id"] for row in launch(campaign)] == [own.pk]
+    assert numbers(a_segment(organization, NEVER)) == [0]
+    foreign = a_campaign(organization)
+    foreign.segments.add(a_segment(other, NEVER))  # no form or request can do it
+    assert launch(foreign) == []
 
 
 def test_a_launch_is_a_snapshot_until_new_contacts_are_asked_for(organization: Organization) -> None:
