@@ -13,6 +13,7 @@ from django.db import connection, connections, router, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from campaigns import segments
 from campaigns.contact_locks import lock_keys
 from campaigns.models import Contact, ContactTag, Tag, TagCount
 from campaigns.rules.tag_names import tag_key
@@ -160,6 +161,7 @@ def merge(tags: Collection[Tag], into: Tag, *, actor: str) -> int:
         for tag in gone:
             detail = {"into": into.name}
             audit_changes.record(into.organization, tag, actor=actor, action="tag.merged", detail=detail)
+            segments.replace_tag(into.organization_id, str(tag.uuid), str(into.uuid))
         Tag.objects.filter(pk__in=[tag.pk for tag in gone]).delete()
     return len(gone)
 

@@ -31,7 +31,7 @@ PLAIN = (
     "legal_override",
     "callback_url",
 )
-SETS = ("phone_numbers", "contact_lists")
+SETS = ("phone_numbers", "contact_lists", "segments")
 
 
 def locked(pk: int) -> Campaign:

@@ -19,6 +19,7 @@ from calls.api.recipients import CallingContactViewSet, RecipientViewSet, Result
 from calls.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from campaigns.import_api import ImportErrorsViewSet, ImportViewSet
 from campaigns.lists_api import ContactListViewSet
+from campaigns.segments_api import SegmentViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.api.alerts import AlertViewSet
 from tenants.api.keys import ApiKeyViewSet
@@ -31,6 +32,7 @@ router.register("phone-numbers", PhoneNumberViewSet, "phone-number")
 router.register("contacts", CallingContactViewSet, "contact")
 router.register("contact-notes", ContactNoteViewSet, "contact-note")
 router.register("contact-lists", ContactListViewSet, "contact-list")
+router.register("segments", SegmentViewSet, "segment")
 router.register("imports", ImportViewSet, "import")
 router.register("do-not-call", DoNotCallViewSet, "do-not-call")
 router.register("campaigns", CampaignViewSet, "campaign")

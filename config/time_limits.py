@@ -30,7 +30,7 @@ OBJECTS = (
 PAGES = (
     *("admin:campaigns_campaign_", "admin:campaigns_contact_", "admin:campaigns_contactlist_"),
     *("admin:campaigns_contactimport_", "admin:campaigns_donotcall_", "admin:campaigns_recipient_"),
-    "admin:campaigns_tag_",
+    *("admin:campaigns_segment_", "admin:campaigns_tag_"),
     *("admin:providers_provideraccount_", "admin:providers_assistant_", "admin:providers_phonenumber_"),
     "admin:tenants_organization_",
 )
@@ -44,6 +44,7 @@ SHORT = {
     # One row.
     *("organization-rotate-webhook-secret", "outbound", "call-list", "call-end", "alert-seen", "hook", "account-hook"),
     *("api-key-list", "api-key-detail", "webhook-delivery-replay"),
+    *("segment-list", "segment-detail"),
     *(f"webhook-endpoint-{what}" for what in ("list", "detail", "rotate-secret", "test")),
     # A user's own access and settings.
     *("sign-in", "two-step", "two-step-code", "my-sessions", "my-settings", "own-password"),

@@ -62,8 +62,8 @@ class Action(Enum):
     DELETE_NOTE = "delete a note about a contact", M, MANAGE
     CHANGE_CONTACT = "add, change or delete a contact", M, MANAGE
     ERASE_CONTACT = "erase a contact", M, None
-    CHANGE_LIST = "create or change a contact list", O, MANAGE
-    DELETE_LIST = "delete a contact list", M, MANAGE
+    CHANGE_LIST = "create or change a contact list or a segment", O, MANAGE
+    DELETE_LIST = "delete a contact list or a segment", M, MANAGE
     CHANGE_TAG = "create or rename a tag, put tags on contacts or take them off", O, MANAGE
     DELETE_TAG = "merge tags, or delete a tag", M, MANAGE
     IMPORT = "import contacts, or cancel an import", O, MANAGE

@@ -32,6 +32,7 @@ from campaigns.models import (
     ContactTag,
     DoNotCall,
     Recipient,
+    Segment,
     Tag,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -100,6 +101,9 @@ def world(
     )
     a_tag = Tag.objects.create(organization=organization, name="VIP")
     ContactTag.objects.create(tag=a_tag, contact=contact)
+    vip: list[dict[str, Any]] = [{"field": "tags", "is": "any", "value": [str(a_tag.uuid)]}]
+    segment = Segment.objects.create(organization=organization, name="VIPs", conditions=vip)
+    campaign.segments.add(segment)
     entry, _ = entries.add(organization, "+33612345699", reason="asked", source="staff")
     endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
     return {
@@ -111,6 +115,7 @@ def world(
         "phonenumber": phone_number,
         "contact": contact,
         "contactlist": people,
+        "segment": segment,
         "tag": a_tag,
         "contactimport": ContactImport.objects.create(organization=organization, contact_list=people, filename="a.csv"),
         "importmapping": saved_mappings.remember(organization, "CRM export", ["Tel"], {"Tel": "phone"}, "olga"),

@@ -51,7 +51,7 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         versions.record(held, before, after, actor=actor)
         # It may forbid calls. By this line a restored database, which has the former rules, is noticed.
         note(held.organization, "campaign_edited", campaign=str(held.uuid))
-        takes_more = "contact_lists" in changed or changed.get("ongoing") == [False, True]
+        takes_more = "contact_lists" in changed or "segments" in changed or changed.get("ongoing") == [False, True]
         if held.status in Campaign.STARTED and takes_more:
             launching.again([held.pk])
 
@@ -86,12 +86,13 @@ def _refuse(held: Campaign, changed: dict[str, list[Any]], faults: set[str]) -> 
         return
     if held.status == CampaignStatus.RUNNING and (names := sorted(NEVER_WHILE_RUNNING & set(changed))):
         raise IllegalTransition(f"Pause the campaign to change {', '.join(names)}.")
-    lists = changed.get("contact_lists")
-    if lists and set(lists[0]) - set(lists[1]):
-        raise IllegalTransition(
-            "A list cannot be removed from a campaign that has started, because its contacts are recipients already. "
-            "Withdraw the recipients who must not be called."
-        )
+    for name, word in (("contact_lists", "list"), ("segments", "segment")):
+        before, after = changed.get(name, ((), ()))
+        if set(before) - set(after):
+            raise IllegalTransition(
+                f"A {word} cannot be removed from a campaign that has started, because its contacts are recipients "
+                "already. Withdraw the recipients who must not be called."
+            )
     fresh = Campaign.objects.select_related("organization", "assistant__account").get(pk=held.pk)
     new = [
         found

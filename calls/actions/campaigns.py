@@ -21,7 +21,7 @@ from calls.models import Call, CallBack, CallEvent, Status
 from calls.outcomes import staff_decisions
 from calls.reports.preflight import IMPORTING, NotReady, problems
 from calls.webhooks import outbox
-from campaigns import versions
+from campaigns import launching, versions
 from campaigns.models import Campaign, Contact, ContactImport, Recipient
 from campaigns.wording import recipients
 from tenants import alerts, audit_log
@@ -95,7 +95,7 @@ def reopen(campaign: Campaign, *, actor: str) -> None:
         raise IllegalTransition("The campaign's end is in the past. Copy the campaign to call again.")
     if campaign.status == CampaignStatus.FINISHED:
         _refuse_unready(campaign, "The campaign cannot run again. Copy it, or put this right:")
-    fields: dict[str, Any] = {"finished_at": None, "launched_at": None, "launched_through": 0}
+    fields: dict[str, Any] = {"finished_at": None, **launching.FROM_THE_START}
     _change(campaign, {CampaignStatus.FINISHED}, CampaignStatus.RUNNING, actor=actor, **fields)
 
 

@@ -58,7 +58,7 @@ class HeldSerializer(StrictSerializer):
 
 class CampaignViewSet(CampaignResults):
     queryset = Campaign.objects.select_related("organization", "assistant__account").prefetch_related(
-        "phone_numbers", "contact_lists", "windows", "retry_rules", "variants__assistant"
+        "phone_numbers", "contact_lists", "segments", "windows", "retry_rules", "variants__assistant"
     )
     serializer_class = CampaignSerializer
     outside_transaction = frozenset({"pause", "cancel"})  # they wait until no call can be placed any more

@@ -17,6 +17,7 @@ from calls.engine.leader import Leadership
 from calls.following import reconciling
 from calls.outcomes import circuit_breaker, placement_results
 from calls.webhooks import outbox
+from campaigns import launching
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
@@ -103,6 +104,7 @@ class Maintenance:
 
     async def campaigns(self) -> bool:
         await self._db(campaigns.start_scheduled)
+        await self._db(launching.look_again)
         await self._db(campaigns.finish_where_done)
         await self._db(campaigns.wind_up_canceled)
         return False

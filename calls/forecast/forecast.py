@@ -33,8 +33,8 @@ from calls.gate.selection import Choices, values_for
 from calls.reports import never_open
 from calls.reports.never_open import ClosedPlace, closed_place
 from calls.reports.problem import Problem
-from campaigns import list_sizes
-from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns import list_sizes, segments
+from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.spoken import MISSING, REASON, Rule, Spoken
 from campaigns.wording import recipients as counted
 from tenants.money import NOTHING, Amounts, Money, not_counted
@@ -72,6 +72,8 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
 
     More than `at_most` recipients are counted, up to `count_to`, and not forecast.
     """
+    if campaign.launched_at is None:
+        prefetch([campaign], "segments")
     recipients = _size_of(campaign, count_to)
     if recipients > at_most:
         return Forecast(recipients, too_many=True)
@@ -297,12 +299,12 @@ def _needs_variables(campaign: Campaign, choices: Choices) -> bool:
 
 
 def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
-    """Return the contacts of the campaign's lists that are not recipients yet, each once."""
+    """Return the contacts on the campaign's lists and in its segments that are not recipients yet, each once."""
     if campaign.launched_at or campaign.status in (Campaign.Status.FINISHED, Campaign.Status.CANCELED):
         return Contact.objects.none()
-    members = ContactListMember.objects.filter(contact_list__campaigns=campaign)
     already = Recipient.objects.filter(campaign=campaign, contact=OuterRef("pk"))
-    return Contact.objects.filter(~Exists(already), pk__in=members.values("contact"))
+    lists = campaign.contact_lists.order_by().values("pk")
+    return segments.audience(campaign.organization_id, lists, campaign.segments.all()).filter(~Exists(already))
 
 
 NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # it has contacts on its lists, but no recipients yet
@@ -312,7 +314,7 @@ def _size_of(campaign: Campaign, count_to: int | None) -> int:
     if campaign.status not in NOT_BEGUN:
         return campaign.recipients.all()[:count_to].count() + _not_launched(campaign)[:count_to].count()
     lists = list_sizes.sizes_of(campaign)
-    if len(lists) > 1:  # a contact may be on several
+    if len(lists) > 1 or campaign.segments.all():  # a contact may be on several
         return _not_launched(campaign)[:count_to].count()
     size = sum(lists.values())
     return size if count_to is None else min(size, count_to)

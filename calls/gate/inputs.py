@@ -29,7 +29,7 @@ ENGINE = {
     Campaign: {
         *("status", "status_reason", "started_at", "finished_at", "drafted_through", "version", "inputs_digest"),
         "ongoing",  # whether there will be more recipients; it changes no decision about those there are
-        *("next_call_at", "share_used", "launched_through", "launched_at", "rotation"),
+        *("next_call_at", "share_used", "launched_through", "matched_through", "launched_at", "rotation"),
         *("look_again_after", "look_again_until"),
     },
 }

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import decide
 from calls.models import Call
 from calls.reports.never_open import ClosedPlace, closed_place
-from campaigns import list_sizes
-from campaigns.models import Campaign, Contact, ContactListMember
+from campaigns import list_sizes, segments
+from campaigns.models import Campaign, Contact, ContactListMember, Segment
 from campaigns.phones import country_of
 from campaigns.rules.whereabouts import candidate_zones
 from campaigns.rules.windows import Hours, closed_zone, is_open, next_opening
@@ -29,15 +31,21 @@ LOOKED_AT = 1_000  # contacts in the sample
 BARS_CONTACT = [name for name in CheckName if name.traits.bars_contact]
 
 
-def sample_of(lists: Sequence[int]) -> list[Contact]:
-    """Return a sample of at most LOOKED_AT contacts of some lists, each once.
+def sample_of(lists: Sequence[int], within: Sequence[Segment] = ()) -> list[Contact]:
+    """Return a sample of at most LOOKED_AT contacts of some lists and segments, each once.
 
     It takes the contacts found first, because an order would sort all of them.
     """
     members = ContactListMember.objects.filter(contact_list__in=lists).order_by()
     found = set(members.values_list("contact", flat=True)[:LOOKED_AT])
+    if within and len(found) < LOOKED_AT:
+        found.update(_in(within).order_by().values_list("pk", flat=True)[: LOOKED_AT - len(found)])
     columns = ("phone", "timezone", "on_hold", "hold_until", "organization")
     return list(Contact.objects.filter(pk__in=found).only(*columns).order_by("pk"))
+
+
+def _in(within: Sequence[Segment]) -> QuerySet[Contact]:
+    return Contact.objects.filter(segments.matching(within))
 
 
 @dataclass(frozen=True)
@@ -59,13 +67,19 @@ class Audience:
         return self.looked_at - self.kept_back.total()
 
 
-def audience_of(organization: Organization, lists: Sequence[int], now: datetime) -> Audience:
-    """Return how many contacts the lists have, and what the gate says about a sample. Writes nothing."""
+def audience_of(
+    organization: Organization, lists: Sequence[int], now: datetime, within: Sequence[Segment] = ()
+) -> Audience:
+    """Return how many contacts the lists and segments have, and what the gate says about a sample. Writes nothing."""
     members = ContactListMember.objects.filter(contact_list__in=lists)
     entries = sum(list_sizes.sizes(lists).values())
     too_many = entries > list_sizes.COUNTED
-    looked_at = sample_of(lists)
-    if too_many or len(lists) < 2:
+    looked_at = sample_of(lists, within)
+    if within and not too_many:
+        either = segments.audience(organization.pk, lists, within)
+        counted = either.order_by().values("pk")[: list_sizes.COUNTED + 1].count()
+        too_many, counted = counted > list_sizes.COUNTED, min(counted, list_sizes.COUNTED)
+    elif too_many or len(lists) < 2:
         counted = min(entries, list_sizes.COUNTED)
     else:
         counted = members.order_by().values("contact").distinct().count()

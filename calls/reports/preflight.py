@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from django.db.models import Count, Exists, Q
 from django.utils import timezone
 
 from calls.gate import budgets
@@ -14,7 +15,8 @@ from calls.gate.checks import CheckName
 from calls.gate.selection import weighted_assistants
 from calls.reports import unfed_rules
 from calls.reports.problem import Problem
-from campaigns.models import Campaign, ContactImport, ContactListMember
+from campaigns import segments
+from campaigns.models import Campaign, Contact, ContactImport, ContactListMember
 from campaigns.rules import variables
 from providers.models import Assistant, ProviderAccount
 from tenants.money import Amounts, Money, not_counted
@@ -44,7 +46,7 @@ def problems(campaign: Campaign) -> list[Problem]:
     accounts = list({assistant.account_id: assistant.account for assistant in assistants}.values())
     found += _of_assistants(campaign, assistants)
     found += _of_money(campaign, accounts)
-    if not campaign.windows.exists():
+    if not campaign.windows.all():
         error("no_window", "Add at least one calling window. Without one, nobody can be called.")
     for name, text in variables.faults(campaign.variables).items():
         error("variable_faulty", f"{name}: {text}")
@@ -66,15 +68,23 @@ def problems(campaign: Campaign) -> list[Problem]:
 
 def _of_lists(campaign: Campaign) -> Iterator[Problem]:
     lists = campaign.contact_lists.order_by().values("pk")
-    if not ContactListMember.objects.filter(contact_list__in=lists).exists():
-        if campaign.ongoing and lists.exists():
-            message = "Its lists have no contacts yet. Contacts are called as they are added."
+    members = ContactListMember.objects.filter(contact_list__in=lists)
+    matching = Contact.objects.filter(segments.of_campaign(campaign))
+    running = Q(contact_lists__imports__status__in=IMPORTING)
+    asked = Campaign.objects.annotate(  # one query: the page that starts a campaign has few left
+        peopled=Q(Exists(members)) | Q(Exists(matching)),
+        importing=Count("contact_lists__imports", filter=running, distinct=True),
+    )
+    peopled, importing = asked.values_list("peopled", "importing").get(pk=campaign.pk)
+    if not peopled:
+        if campaign.ongoing and (lists.exists() or campaign.segments.all()):
+            message = "Its lists and segments have no contacts yet. Contacts are called as they are added."
             yield Problem("no_contacts_yet", "warning", message)
         else:
-            yield Problem("no_contacts", "error", "Choose a contact list that has contacts.")
-    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
+            yield Problem("no_contacts", "error", "Choose a contact list or a segment that has contacts.")
+    if importing:
         message = "Contacts are still being imported into its lists. They are called as well."
-        yield Problem("import_running", "warning", message, imports)
+        yield Problem("import_running", "warning", message, importing)
 
 
 def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:

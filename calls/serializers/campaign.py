@@ -10,7 +10,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from calls.reports.progress import progress_of
-from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactList, RetryRule
+from campaigns import versions
+from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactList, RetryRule, Segment
 from campaigns.rules import variables
 from campaigns.rules.whereabouts import choice_faults
 from campaigns.rules.windows import clock, parse_clock, parse_day_names
@@ -78,7 +79,7 @@ class VariantSerializer(StrictSerializer):
 
 
 class CampaignSerializer(OrganizedSerializer[Campaign]):
-    naming = ("assistant", "phone_numbers", "contact_lists")
+    naming = ("assistant", "phone_numbers", "contact_lists", "segments")
     id = PublicIdField()
     organization = OrganizationField()
     assistant = ScopedField(
@@ -86,6 +87,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
     )
     phone_numbers = ScopedField(queryset=PhoneNumber.objects.select_related("organization"), many=True, required=False)
     contact_lists = ScopedField(queryset=ContactList.objects.select_related("organization"), many=True, required=False)
+    segments = ScopedField(queryset=Segment.objects.select_related("organization"), many=True, required=False)
     variables = ObjectField(required=False)
     windows = ReplacedList(WindowSerializer)
     retry_rules = ReplacedList(RetryRuleSerializer)
@@ -106,6 +108,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "phone_numbers",
             "number_choice",
             "contact_lists",
+            "segments",
             "ongoing",
             "variables",
             "placeholder_values",
@@ -196,7 +199,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         lists = {name: validated_data.pop(name, []) for name in LISTS}
-        sets = {name: validated_data.pop(name, []) for name in ("phone_numbers", "contact_lists")}
+        sets = {name: validated_data.pop(name, []) for name in versions.SETS}
         campaign = Campaign.objects.create(**validated_data)
         for name, members in sets.items():
             getattr(campaign, name).set(members)

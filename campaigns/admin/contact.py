@@ -22,6 +22,7 @@ from campaigns import further_numbers, tagging
 from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
+from campaigns.admin.segment import SEGMENT_FILTER, SegmentFilter
 from campaigns.admin.tag import TAG_FILTER, contacts_url
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
@@ -241,9 +242,9 @@ class ContactAdmin(NumberedAdmin):
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
-    list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, TagFilter, ZoneFaultFilter)
+    list_filter: ClassVar[Sequence[Any]] = (CreatedFilter, ListFilter, TagFilter, SegmentFilter, ZoneFaultFilter)
     read_by = (("organization",),)
-    list_lookups = ("lists", "tags", "organization", "zone_fault")
+    list_lookups = ("lists", "tags", SEGMENT_FILTER, "organization", "zone_fault")
     list_select_related = ("organization",)
     number_fields = ("phone",)
     text_fields = ("name",)

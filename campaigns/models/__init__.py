@@ -1,4 +1,4 @@
-"""The models of the plan: contacts, lists, tags, imports, the do-not-call list, campaigns and their recipients."""
+"""The models of the plan: contacts, lists, tags, segments, imports, do-not-call, campaigns and their recipients."""
 
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
 from campaigns.models.contact import Contact, ContactList, ContactListMember, ContactNumber, DoNotCall, NumberKind
@@ -7,6 +7,7 @@ from campaigns.models.counts import MemberCount, RecipientCount, TagCount
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.name_key_renewal import NameKeyRenewal
 from campaigns.models.number_hash import InstallationKey
+from campaigns.models.segment import Segment
 from campaigns.models.tag import ContactTag, Tag
 from campaigns.models.undo import UndoableAction, UndoableChange
 
@@ -31,6 +32,7 @@ __all__ = [
     "Recipient",
     "RecipientCount",
     "RetryRule",
+    "Segment",
     "Tag",
     "TagCount",
     "UndoableAction",

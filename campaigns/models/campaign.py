@@ -14,6 +14,7 @@ from django.db.models import F, Max, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
+from campaigns.models.segment import Segment
 from campaigns.rules import retries
 from campaigns.rules.spoken import REASON as PLACEHOLDER_REASON
 from campaigns.rules.spoken import Rule
@@ -40,7 +41,7 @@ def check_holidays(days: object) -> None:
 
 
 class Campaign(models.Model):
-    """Calls to the contacts on some lists, within rules."""
+    """Calls to the contacts on some lists and in some segments, within rules."""
 
     # `campaign_edits` records these with their reasons.
     audited_apart = frozenset({"legal_override", "campaign_zone_countries", "campaign_zone_reason"})
@@ -90,6 +91,7 @@ class Campaign(models.Model):
         help_text="Later calls to a recipient come from the number of the first call if it is still available.",
     )
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
+    segments = models.ManyToManyField(Segment, related_name="campaigns", blank=True)
     ongoing = models.BooleanField(
         "takes new contacts",
         default=False,
@@ -176,7 +178,10 @@ class Campaign(models.Model):
     # Whose turn it is to make first calls, by assistant and caller number; written under the row's lock.
     rotation = models.JSONField(default=list, editable=False)
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to this id are recipients
-    launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all list members are recipients
+    # Contacts up to this id were compared with the segments.
+    matched_through = models.BigIntegerField(default=0, db_default=0, editable=False)
+    # All list members are recipients, and all contacts that the segments had.
+    launched_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Of the rules, as the engine last saw them. After an edit, all waiting recipients are reassessed by id, from where
     # the engine is to the last one, then from the first one to `look_again_until`.
     inputs_digest = models.CharField(max_length=32, blank=True, editable=False)

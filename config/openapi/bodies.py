@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter
 
 from config.openapi import shapes
+from config.openapi.protocol import Pages
 from config.openapi.shapes import COUNT, FLAG, MOMENT, TEXT, WORD, listed, maybe, obj
 
 Key = tuple[str, str]
@@ -26,6 +27,7 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+PAGED = {("SegmentViewSet", "contacts")}  # besides the lists
 TAGS = {"HookView": "hooks", "EvidenceView": "calls"}
 
 NOUNS = {
@@ -64,6 +66,7 @@ SUMMARIES: dict[Key | None, str] = {
     ("WebhookEndpointViewSet", "rotate_secret"): "Rotate the secret of an endpoint",
     ("WebhookEndpointViewSet", "replay_held"): "Replay what was held while an endpoint was off",
     ("WebhookDeliveryViewSet", "replay_range"): "Replay the deliveries of a period",
+    ("SegmentViewSet", "contacts"): "List the contacts that a segment has now",
     ("ContactListViewSet", "contacts"): "Add one contact to a list",
     ("ContactListViewSet", "add"): "Add contacts to a list",
     ("ContactListViewSet", "remove"): "Remove contacts from a list",
@@ -135,6 +138,7 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("OrganizationViewSet", "rotate_webhook_secret"): {
         200: obj(webhook_secret={"type": "string", "pattern": "^whsec_"})
     },
+    ("SegmentViewSet", "contacts"): {200: Pages.get_paginated_response_schema(listed(ref("Contact")))},
     ("ContactListViewSet", "contacts"): dict.fromkeys((200, 201), serializer("campaigns.api.ContactSerializer")),
     ("ContactListViewSet", "add"): {200: obj(contacts=COUNT)},
     ("ContactListViewSet", "remove"): {200: obj(contacts=COUNT)},
@@ -206,6 +210,15 @@ EXAMPLES: dict[Key | None, dict[str, Any]] = {
         "request": {"phone": "+33612345678", "name": "Ada", "timezone": "Europe/Paris", "variables": {"slot": "9:30"}}
     },
     ("ContactListViewSet", "create"): {"request": {"name": "March"}},
+    ("SegmentViewSet", "create"): {
+        "request": {
+            "name": "Recall",
+            "conditions": [
+                {"field": "tags", "is": "any", "value": ["Recall"]},
+                {"field": "last_call", "is": "not_within_days", "value": 30},
+            ],
+        }
+    },
     ("ContactNoteViewSet", "create"): {"request": {"contact": AN_ID, "text": "Prefers to be called in the afternoon."}},
     ("DoNotCallViewSet", "create"): {"request": {"phone": "+33612345678", "reason": "asked us on 3 March"}},
     ("CampaignViewSet", "create"): {

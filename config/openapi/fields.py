@@ -72,6 +72,13 @@ class Variables(Field):
         return dict(shapes.TEXTS)
 
 
+class Conditions(Field):
+    target_class = "campaigns.segments_api.ConditionsField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return dict(shapes.CONDITIONS)
+
+
 class Clock(Field):
     target_class = "calls.serializers.campaign.ClockField"
 

@@ -129,7 +129,8 @@ class ContractSchema(AutoSchema):
         return [protocol.path_parameter(name) for name in variables]
 
     def _get_pagination_parameters(self) -> list[dict[str, Any]]:
-        return protocol.page_parameters(CursorPages, ORDERINGS) if self.action == "list" else []
+        paged = self.action == "list" or self._key(bodies.PAGED)
+        return protocol.page_parameters(CursorPages, ORDERINGS) if paged else []
 
     def _header_parameters(self) -> list[dict[str, str]]:
         names = ["RequestId"]

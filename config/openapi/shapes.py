@@ -9,6 +9,7 @@ from calls.reports.progress import OUTCOMES
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.models.contact import MAX_VARIABLES
 from campaigns.phones import Reading
+from campaigns.rules.conditions import MOST as MOST_CONDITIONS
 from campaigns.rules.placeholders import Kind
 from campaigns.rules.windows import DAYS
 from providers.adapters.words import LONGEST, MEANINGS
@@ -51,6 +52,17 @@ TEXTS: Schema = {
     "additionalProperties": {"type": "string"},
     "propertyNames": {"pattern": NAME},
     "maxProperties": MAX_VARIABLES,
+}
+CONDITIONS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST_CONDITIONS,
+    "items": {
+        "type": "object",
+        "properties": {"field": {"type": "string"}, "is": {"type": "string"}, "value": {}},
+        "required": ["field", "is"],
+        "additionalProperties": False,
+    },
 }
 CSV: Schema = {"type": "string", "format": "binary", "description": "UTF-8, with a header row."}
 COUNTRY: Schema = {"type": "string", "pattern": "^[A-Z]{2}$", "examples": ["FR"]}

@@ -30,6 +30,10 @@ FIELDS = {
     "contact": "The contact.",
     "contacts": "The contacts.",
     "contact_lists": "The lists of contacts to call.",
+    "segments": "The segments whose contacts are called: those that they have at the launch, and later ones too "
+    "if it is ongoing.",
+    "conditions": "What its contacts have in common: they meet every condition.",
+    "description": "The conditions as a sentence.",
     "contacts_count": "The number of contacts on the list.",
     "campaign": "The campaign; null for a single call.",
     "recipient": "The recipient in the campaign; null for a single call.",

@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "phonenumber": ("caller number", "providers.phonenumber"),
     "provideraccount": ("provider account", "providers.provideraccount"),
     "recipient": ("recipient", "campaigns.recipient"),
+    "segment": ("segment", "campaigns.segment"),
     "tag": ("tag", "campaigns.tag"),
     "tenant": ("customer", ""),
     "user": ("team member", ""),

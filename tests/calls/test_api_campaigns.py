@@ -13,7 +13,7 @@ from django.core.cache import cache
 from calls.api import campaigns
 from calls.models import Status
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient, Segment
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
@@ -64,6 +64,8 @@ def faults(answer: Any) -> set[str]:
 def test_every_field_of_a_campaign_is_stored_and_given_back(
     api: ApiClient, plan: dict[str, Any], organization: Organization
 ) -> None:
+    never = [{"field": "last_call", "is": "never"}]
+    segment = Segment.objects.create(organization=organization, name="Not yet called", conditions=never)
     given = plan | {
         "organization": str(organization.uuid),
         "variables": {"slot": "{{ contact.variables.slot }}", "clinic": "Main street"},
@@ -71,6 +73,7 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
         "contact_zone_rule": "trust_contact",
         "campaign_zone_countries": ["AU", "RU"],
         "campaign_zone_reason": "Customers in Sydney and Moscow",
+        "segments": [str(segment.uuid)],
         "windows": [
             {"days": ["mon", "fri"], "opens": "09:00", "closes": "24:00"},
             {"days": ["sat"], "opens": "22:00", "closes": "02:00"},
@@ -530,8 +533,8 @@ def test_a_page_costs_a_fixed_number_of_queries(
 ) -> None:
     for _ in range(5):
         api.post(CAMPAIGNS, plan)
-    # key, campaigns, five prefetched sets, recipients, calls
-    with django_assert_max_num_queries(9):
+    # key, campaigns, six prefetched sets, recipients, calls
+    with django_assert_max_num_queries(10):
         assert len(api.get(CAMPAIGNS).json()["results"]) == 5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from campaigns.models import (
     ContactList,
     Recipient,
     RetryRule,
+    Segment,
 )
 from campaigns.rules.whereabouts import ZoneRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -257,10 +259,14 @@ def test_nothing_of_another_organization_is_offered_or_taken(
     ContactList.objects.filter(pk=hidden.pk).update(name="Hidden list")
     for step in ("whom", "what", "when", "limits", "check", "preview", "openings", "forecast", "fields"):
         assert "Hidden" not in manager.get(at(draft, step)).content.decode(), step
+    never = [{"field": "last_call", "is": "never"}]
+    segment = Segment.objects.create(organization=stranger, name="Hidden segment", conditions=never)
     assert "Hidden" not in manager.get(ADD).content.decode()
     answers = [
         manager.post(ADD, {"name": "New", "contact_lists": [hidden.pk]}),
         manager.post(at(draft, "whom"), {"name": "New", "contact_lists": [hidden.pk]}),
+        manager.post(ADD, {"name": "New", "segments": [segment.pk]}),
+        manager.post(at(draft, "whom"), {"name": "New", "segments": [segment.pk]}),
         manager.post(at(draft, "what"), what(theirs)),
         manager.post(at(draft, "what"), what(assistant, number)),
         manager.post(at(draft, "what"), what(assistant) | rows("variants", {"assistant": theirs.pk, "weight": 1})),
@@ -268,7 +274,9 @@ def test_nothing_of_another_organization_is_offered_or_taken(
     assert [answer.status_code for answer in answers] == [200] * len(answers)
     fields = manager.post(at(draft, "fields"), what(theirs)).content.decode()
     assert "Hidden" not in fields and "01 42 00 00 88" not in fields
-    counted = text_of(manager.get("/admin/campaigns/campaign/people/", {"contact_lists": [hidden.pk]}))
+    counted = text_of(
+        manager.get("/admin/campaigns/campaign/people/", {"contact_lists": hidden.pk, "segments": segment.pk})
+    )
     assert "Select the lists" in counted
     draft.refresh_from_db()
     assert (draft.name, draft.assistant, draft.phone_numbers.count(), Campaign.objects.count()) == (
@@ -357,6 +365,34 @@ def test_people_are_counted_once_and_asked_by_the_gate(
     empty = ContactList.objects.create(organization=organization, name="Empty")
     assert "No contacts on this list yet" in text_of(manager.get(url, {"contact_lists": empty.pk}))
     assert "Select the lists" in text_of(manager.get(url, {"contact_lists": "x"}))
+
+
+def test_a_segment_is_an_audience_beside_lists(
+    manager: Client, organization: Organization, people: ContactList
+) -> None:
+    Contact.objects.create(organization=organization, phone="+33612345670")
+    never = [{"field": "last_call", "is": "never"}]
+    segment, second = (
+        Segment.objects.create(organization=organization, name=f"{name} called", conditions=never)
+        for name in ("Never", "Not yet")
+    )
+    url = reverse("admin:campaigns_campaign_listed")
+    both: dict[str, Any] = {"contact_lists": people.pk, "segments": [segment.pk, second.pk]}
+    page = text_of(manager.get(url, both))
+    assert "3 contacts on 1 list and in 2 segments, each counted once" in page
+    assert "All of them may be called." in page
+    assert "3 contacts All of them" in text_of(manager.get(url, {"segments": segment.pk}))
+    chosen = manager.get(ADD, {"organization": organization.pk, "segments": segment.pk}).content.decode()
+    assert re.search(rf'name="segments" value="{segment.pk}"[^>]*\schecked[\s>]', chosen)
+    assert not re.search(rf'name="segments" value="{second.pk}"[^>]*\schecked[\s>]', chosen)
+    made = manager.post(ADD, {"name": "New", **both}, follow=True)
+    campaign = Campaign.objects.get()
+    assert made.status_code == 200 and set(campaign.segments.all()) == {segment, second}
+    summary = text_of(manager.get(at(campaign, "check")))
+    assert "Never called: Contacts never called." in summary
+    assert "3 contacts" in text_of(manager.get(at(campaign, "forecast")))
+    Contact.objects.all().delete()
+    assert "No contacts in this segment yet" in text_of(manager.get(url, {"segments": segment.pk}))
 
 
 def test_long_lists_are_sampled_and_say_so(
@@ -707,6 +743,7 @@ def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
     machines = {
         *("id", "uuid", "organization", "status", "status_reason", "created_at", "started_at", "finished_at"),
         *("drafted_through", "version", "next_call_at", "share_used", "launched_through", "launched_at"),
+        "matched_through",
         *("look_again_after", "look_again_until", "inputs_digest", "rotation"),
     }
     columns = {field.name for field in (*Campaign._meta.concrete_fields, *Campaign._meta.many_to_many)}

@@ -34,6 +34,9 @@ ADDRESSES: dict[str, set[str]] = {
     "/api/v1/contact-lists/{id}/": ONE,
     "/api/v1/contact-lists/{id}/imports/": {"post"},
     "/api/v1/contact-lists/{id}/imports/preview/": {"post"},
+    "/api/v1/segments/": EACH,
+    "/api/v1/segments/{id}/": ONE,
+    "/api/v1/segments/{id}/contacts/": {"get"},
     "/api/v1/imports/": {"get"},
     "/api/v1/imports/{id}/": {"get"},
     "/api/v1/imports/{id}/errors.csv": {"get"},
@@ -82,12 +85,13 @@ FIELDS = {
     "contacts": "id.r organization phone name external_id language timezone variables do_not_call.r created_at.r "
     "updated_at.r zone_fault.r phone_kind further_numbers tags consent_basis consent_at consent_evidence",
     "contact-lists": "id.r organization name contacts_count.r",
+    "segments": "id.r organization name conditions description.r created_at.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
     "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r "
     "listed.r numbers_left_out.r phone_readings.r removed.r restored.r",
     "do-not-call": "id.r organization phone reason source.r expires_at created_at.r",
-    "campaigns": "id.r organization name status.r assistant phone_numbers contact_lists variables timezone windows "
-    "holidays retry_rules max_attempts try_next_number min_gap_minutes max_open_calls calls_per_minute budget "
+    "campaigns": "id.r organization name status.r assistant phone_numbers contact_lists segments variables timezone "
+    "windows holidays retry_rules max_attempts try_next_number min_gap_minutes max_open_calls calls_per_minute budget "
     "legal_override starts_at ends_at callback_url progress.r created_at.r contact_zone_rule campaign_zone_countries "
     "campaign_zone_reason placeholder_values",
     "calls": "id.r organization.r status.r provider.r account.r assistant phone_number contact.r campaign.r "
@@ -103,6 +107,7 @@ REQUIRED = {  # in a create: only what identifies the object
     "phone-numbers": {"account", "e164"},
     "contacts": {"phone"},
     "contact-lists": {"name"},
+    "segments": {"name", "conditions"},
     "do-not-call": {"phone"},
     "campaigns": {"name"},
     "calls": {"to_number", "assistant", "phone_number"},

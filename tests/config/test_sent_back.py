@@ -44,7 +44,7 @@ DAYS_AWAY = timedelta(days=400)
 def test_every_kind_that_can_be_changed_is_tried() -> None:
     assert set(KINDS) == {
         *("organization", "provider-account", "assistant", "phone-number", "contact", "contact-list", "do-not-call"),
-        *("campaign", "campaign-result-fields", "api-key", "webhook-endpoint"),
+        *("campaign", "campaign-result-fields", "api-key", "webhook-endpoint", "segment"),
     }
 
 
@@ -227,6 +227,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "phone-number": {"label": "New name"},
     "contact": {"name": "New name"},
     "contact-list": {"name": "New name"},
+    "segment": {"name": "New name"},
     "do-not-call": {"reason": "New name"},
     "campaign": {"name": "New name"},
     "campaign-result-fields": {

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from calls.models import Call, CallBack, ContactNote, WebhookDelivery
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient, Segment
 from config import api as routes
 from providers.models import ProviderAccount
 from tenants.models import Alert, ApiKey, Organization, WebhookEndpoint
@@ -38,6 +38,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "contact-list": ("contacts/", {"get": READ, "post": MANAGE}),
     "contact-list-list": ("contact-lists/", {"get": READ, "post": MANAGE}),
     "contact-note-list": ("contact-notes/", {"get": READ, "post": CALL}),
+    "segment-list": ("segments/", {"get": READ, "post": MANAGE}),
     "import-list": ("imports/", {"get": READ}),
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
@@ -76,6 +77,8 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
     "contact-list-preview-import": ("group", "contact-lists/{}/imports/preview/", {"post": MANAGE}),
+    "segment-detail": ("segment", "segments/{}/", ALL),
+    "segment-contacts": ("segment", "segments/{}/contacts/", {"get": READ}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
     "import-cancel": ("file", "imports/{}/cancel/", {"post": MANAGE}),
     "import-undo": ("file", "imports/{}/undo/", {"post": MANAGE}),
@@ -165,6 +168,7 @@ class World:
     newcomer: Contact  # on no list
     note: ContactNote
     group: ContactList
+    segment: Segment
     file: ContactImport
     entry: Any
     campaign: Campaign
@@ -197,6 +201,7 @@ def a_world(home: Organization) -> World:
         newcomer=Contact.objects.create(organization=home, phone="+33612345697"),
         note=ContactNote.objects.create(organization=home, contact=contact, text="asked for Grace", author="ada"),
         group=group,
+        segment=Segment.objects.create(organization=home, name="S", conditions=[{"field": "last_call", "is": "never"}]),
         file=ContactImport.objects.create(organization=home, contact_list=group, filename="x.csv"),
         entry=entry,
         campaign=campaign,

@@ -62,6 +62,8 @@ OTHER_ROLES = {
     **{(f"contact-list-{name}", "post"): OPERATOR for name in ("contacts", "add", "remove")},
     ("contact-list-remove-contact", "delete"): OPERATOR,
     ("contact-list-preview-import", "post"): OPERATOR,
+    ("segment-list", "post"): OPERATOR,
+    ("segment-detail", "patch"): OPERATOR,
     ("import-cancel", "post"): OPERATOR,
     ("do-not-call-list", "post"): OPERATOR,
     **{("api-key-list", method): ADMIN for method in ("get", "post")},

@@ -53,6 +53,7 @@ MODELS = {
     "providers_phonenumber": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_contact": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_contactlist": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
+    "campaigns_segment": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
     "campaigns_tag": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
     "campaigns_contactimport": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
     "campaigns_importmapping": Levels(VIEWER, NOBODY, OPERATOR, OPERATOR),
@@ -117,6 +118,7 @@ PAGES = {
     "campaigns_contact_many": ("", OPERATOR),  # test_contacts_in_bulk
     "campaigns_tag_many": ("", MANAGER),  # test_tag_pages
     "campaigns_contactlist_counts": ("", VIEWER),
+    "campaigns_segment_count": ("campaigns_segment", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactlist_import_new": ("", OPERATOR),
     "campaigns_donotcall_import": ("", OPERATOR),

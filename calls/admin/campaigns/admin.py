@@ -53,7 +53,9 @@ class CampaignAdmin(TabbedPages, ComparisonPages, ListColumns):
     inlines = (WindowInline, RetryInline, VariantInline)
     add_action = change_action = delete_action = Action.CHANGE_CAMPAIGN
     add_title = "New campaign"
-    empty_words = "No campaigns yet. A campaign calls the contacts on its lists, within the hours and rules you set."
+    empty_words = (
+        "No campaigns yet. A campaign calls the contacts of its lists and segments, within the hours and rules you set."
+    )
     labels = {
         "assistant_weight": "Share of this assistant",
         "phone_numbers": "Caller numbers",
@@ -91,6 +93,7 @@ class CampaignAdmin(TabbedPages, ComparisonPages, ListColumns):
                     "phone_numbers",
                     "number_choice",
                     "contact_lists",
+                    "segments",
                     "ongoing",
                 )
             },
@@ -197,7 +200,7 @@ class CampaignAdmin(TabbedPages, ComparisonPages, ListColumns):
         """Prefetch related rows for a read-only page, which shows some of them more than once."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None and request.method == "GET" and not self.has_change_permission(request, obj):
-            prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists")
+            prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists", "segments")
         return obj
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.db.models import prefetch_related_objects
+
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
 from calls.reports.figures.recipients import counts_of
-from campaigns import list_sizes
-from campaigns.models import Campaign, Recipient
+from campaigns import list_sizes, segments
+from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.number_zones import country_name
 from campaigns.rules.windows import DAYS
 from campaigns.wording import counted
@@ -16,14 +18,17 @@ from tenants.money import money_text
 
 COUNTED = 100_000  # beyond that a sentence says “more than”
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NEW_ONES = "Contacts that came onto its lists or into its segments since it started become recipients"
 LIVE = Recipient.WAITING_STATUSES
 
 
 def start_effect(obj: Campaign) -> list[str]:
+    prefetch_related_objects([obj], "segments", "windows")  # several parts of the page read them
     entries = _members(obj)
     tries = "time" if obj.max_attempts == 1 else "times"
+    audience = "lists and segments" if obj.segments.all() else "lists"
     found = [
-        f"Its lists have {_counted(entries, 'entry', 'entries')}. The campaign calls each contact at most "
+        f"Its {audience} have {_counted(entries, 'entry', 'entries')}. The campaign calls each contact at most "
         f"{obj.max_attempts} {tries}, within the rules."
     ]
     if obj.starts_at:
@@ -53,7 +58,7 @@ def resume_effect(obj: Campaign) -> list[str]:
 
 def reopen_effect(obj: Campaign) -> list[str]:
     found = [
-        "Contacts added to its lists since it started become recipients and are called, within the rules.",
+        f"{NEW_ONES} and are called, within the rules.",
         "Recipients who are done are not called again.",
         hours(obj),
     ]
@@ -74,7 +79,7 @@ def cancel_effect(obj: Campaign) -> list[str]:
 
 def refresh_effect(obj: Campaign) -> list[str]:
     return [
-        "Contacts added to its lists since it started become recipients. No contact is called twice for it.",
+        f"{NEW_ONES}. No contact is called twice for it.",
         "Withdrawn recipients stay withdrawn.",
         hours(obj),
     ]
@@ -104,8 +109,10 @@ def skip_held_effect(obj: Campaign) -> list[str]:
 
 def copy_effect(obj: Campaign) -> list[str]:
     found = [
-        "The new draft has the same lists, assistants, caller numbers, variables, windows, limits and budget.",
-        "After its start it calls every contact on these lists, including those that this campaign reached.",
+        "The new draft has the same lists, segments, assistants, caller numbers, variables, windows, limits and "
+        "budget.",
+        "After its start it calls every contact of these lists and segments, including those that this campaign "
+        "reached.",
         "Dates in the past are not copied.",
     ]
     if obj.legal_override:
@@ -199,7 +206,9 @@ def cost(obj: Campaign, contacts: int) -> str:
 
 
 def _members(obj: Campaign) -> int:
-    return sum(list_sizes.sizes_of(obj).values())
+    """Return how many entries the lists and segments have; segments are counted a little beyond COUNTED."""
+    matching = Contact.objects.filter(segments.of_campaign(obj)).order_by().values("pk")
+    return sum(list_sizes.sizes_of(obj).values()) + matching[: COUNTED + 1].count()
 
 
 def _left(obj: Campaign) -> int:

@@ -18,6 +18,7 @@ from calls.reports import unfed_rules
 from calls.reports.figures.conditions import percent
 from calls.reports.problem import Problem
 from calls.reports.variant_comparison import Variant, compare, sample_of
+from campaigns import segments
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
@@ -185,11 +186,12 @@ def placeholder_rows(found: forecasting.Forecast) -> list[dict[str, Any]]:
 
 
 def first_contacts(campaign: Campaign) -> list[Contact]:
-    """Return the first contacts of the campaign's lists, each once.
+    """Return the first contacts on the campaign's lists, or else in its segments, each once.
 
     It reads four times as many rows as it needs, because a contact may be on several lists.
     """
     lists = list(campaign.contact_lists.values_list("pk", flat=True))
     members = ContactListMember.objects.filter(contact_list__in=lists).select_related("contact")
     rows = members.order_by("contact_list", "contact")[: PREVIEWED * 4]
-    return list({row.contact_id: row.contact for row in rows}.values())[:PREVIEWED]
+    found = list({row.contact_id: row.contact for row in rows}.values())[:PREVIEWED]
+    return found or list(Contact.objects.filter(segments.of_campaign(campaign)).order_by("pk")[:PREVIEWED])

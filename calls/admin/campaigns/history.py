@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from campaigns.models import Campaign, ContactList, RetryRule
+from campaigns.models import Campaign, ContactList, RetryRule, Segment
 from campaigns.rules.number_zones import country_name
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
@@ -19,6 +19,7 @@ LABELS = {
     "phone_numbers": "caller numbers",
     "number_choice": "choice of caller number",
     "contact_lists": "lists",
+    "segments": "segments",
     "placeholder_values": "values that nobody means to speak",
     "windows": "calling windows",
     "retry_rules": "retries",
@@ -37,7 +38,7 @@ LABELS = {
 }
 S = Campaign.Status
 MOVES = {f"campaign.{status}": status for status in (S.SCHEDULED, S.RUNNING, S.PAUSED, S.CANCELED, S.FINISHED)}
-NAMED = ("assistant", "phone_numbers", "contact_lists", "variants")
+NAMED = ("assistant", "phone_numbers", "contact_lists", "segments", "variants")
 
 
 def course_of(campaign: Campaign) -> list[dict[str, Any]]:
@@ -97,7 +98,7 @@ def _names(campaign: Campaign, versions: list[Any]) -> dict[str, str]:
         for item in (side if isinstance(side, list) else [side])
         if item
     }
-    models: tuple[Any, ...] = (Assistant, PhoneNumber, ContactList)
+    models: tuple[Any, ...] = (Assistant, PhoneNumber, ContactList, Segment)
     found = [model.objects.filter(organization=campaign.organization_id, uuid__in=ids) for model in models]
     return {str(row.uuid): str(row) for rows in found if ids for row in rows}
 

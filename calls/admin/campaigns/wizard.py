@@ -74,9 +74,10 @@ class WizardPages(ScopedAdmin):
     # Pages.
 
     def first_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the first step and create the draft. Lists may be preselected in the address."""
+        """Show the first step and create the draft. Lists and segments may be preselected in the address."""
         form = self._form(request, None, CONTACTS)
-        form.initial["contact_lists"] = request.GET.getlist("contact_lists")
+        for name in ("contact_lists", "segments"):
+            form.initial[name] = request.GET.getlist(name)
         if request.method == "POST" and form.is_valid():
             obj = form.save(commit=False)
             obj.drafted_through = CONTACTS.number
@@ -132,7 +133,7 @@ class WizardPages(ScopedAdmin):
         return TemplateResponse(request, "trunkline/wizard/fields.html", {"form": form, **choices})
 
     def contacts_view(self, request: HttpRequest) -> HttpResponse:
-        """Return how many contacts are on the selected lists, and how many of them may be called."""
+        """Return how many contacts the selected lists and segments have, and how many of them may be called."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         mine = reach_of(request).organizations(self.add_action)
@@ -311,7 +312,7 @@ def _number(row: PhoneNumber, with_account: bool) -> str:
 def _prefetch(campaign: Campaign) -> None:
     """Load once what several parts of a page read."""
     assistants = CampaignVariant.objects.select_related("assistant__account").order_by("pk")
-    prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows")
+    prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows", "segments")
 
 
 def _share_choices(form: Any, formsets: Sequence[Any]) -> None:

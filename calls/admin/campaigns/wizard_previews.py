@@ -29,8 +29,8 @@ from calls.forecast import forecast as forecasting
 from calls.gate.selection import weighted_assistants
 from calls.reports import audience
 from calls.reports.never_open import CAUSES
-from campaigns import list_sizes
-from campaigns.models import Campaign, ContactList, ContactListMember
+from campaigns import list_sizes, segments
+from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Segment
 from campaigns.phones import country_of, national
 from campaigns.rules.windows import Hours, local_text
 from campaigns.wording import counted
@@ -38,7 +38,7 @@ from tenants.backoffice.local_time import local_time
 from tenants.models import Organization
 from tenants.money import money_text
 
-LISTS = 200
+CHOSEN = 200  # lists, and segments
 OPENINGS = 5
 EXCLUDED = {
     "do_not_call": "on the do-not-call list",
@@ -49,21 +49,22 @@ EXCLUDED = {
 
 
 def contacts(query: QueryDict, organizations: QuerySet[Organization]) -> dict[str, Any]:
-    """Return the number of contacts on the lists in the query, and how many of them may be called.
+    """Return the number of contacts of the lists and segments in the query, and how many of them may be called.
 
-    Only lists of one organization count: that of the first list that the user may use.
+    Only those of one organization count: that of the first list, or else segment, that the user may use.
     """
-    ids = [int(text) for text in query.getlist("contact_lists")[:LISTS] if text.isdecimal() and len(text) < 19]
-    lists = ContactList.objects.filter(pk__in=ids, organization__in=organizations).select_related("organization")
-    found = list(lists.order_by("pk"))
-    if not found:
+    lists = _chosen(ContactList, query.getlist("contact_lists"), organizations)
+    within = _chosen(Segment, query.getlist("segments"), organizations)
+    if not (lists or within):
         return {}
-    home = found[0].organization
-    keys = [row.pk for row in found if row.organization_id == home.pk]
-    seen = audience.audience_of(home, keys, timezone.now())
+    home = (lists or within)[0].organization
+    keys = [row.pk for row in lists if row.organization_id == home.pk]
+    within = [row for row in within if row.organization_id == home.pk]
+    seen = audience.audience_of(home, keys, timezone.now(), within)
     total = list_sizes.COUNTED + 1 if seen.too_many else seen.counted
     return {
-        "lists": len(keys),
+        "chosen": len(keys) + len(within),
+        "where": _where(len(keys), len(within)),
         "contacts": f"{list_sizes.written(total)} {'contact' if total == 1 else 'contacts'}",
         "entries": seen.too_many,
         "none": not seen.counted,
@@ -73,6 +74,20 @@ def contacts(query: QueryDict, organizations: QuerySet[Organization]) -> dict[st
         "all_callable": not seen.kept_back,
         "excluded": [f"{counted(n, 'contact')} {EXCLUDED[name]}" for name, n in seen.kept_back.most_common()],
     }
+
+
+def _chosen(model: type[Any], given: Sequence[str], organizations: QuerySet[Organization]) -> list[Any]:
+    ids = [int(text) for text in given[:CHOSEN] if text.isdecimal() and len(text) < 19]
+    rows = model.objects.filter(pk__in=ids, organization__in=organizations).select_related("organization")
+    return list(rows.order_by("pk")) if ids else []
+
+
+def _where(lists: int, within: int) -> str:
+    if lists + within == 1:
+        return "on this list" if lists else "in this segment"
+    found = [f"on {counted(lists, 'list')}"] if lists else []
+    found += [f"in {counted(within, 'segment')}"] if within else []
+    return " and ".join(found)
 
 
 def preview(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
@@ -88,7 +103,8 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
     now = timezone.now()
     start = max(now, campaign.starts_at or now)
     hours = Hours(_windows(campaign, form, formsets), frozenset(map(date.fromisoformat, campaign.holidays)))
-    sample = audience.sample_of(list(campaign.contact_lists.values_list("pk", flat=True)))
+    lists = list(campaign.contact_lists.values_list("pk", flat=True))
+    sample = audience.sample_of(lists, list(campaign.segments.all()))
     rows = audience.openings(campaign, hours, sample, start) if hours.windows else []
     later = [row for row in rows if row.at]
     return {
@@ -124,7 +140,8 @@ def _windows(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> tuple[An
 def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
     """Return the forecast, for as many recipients as a page can wait for."""
     entries = ContactListMember.objects.filter(contact_list__campaigns=campaign).order_by()
-    if entries[: FORECAST_AT_ONCE + 1].count() > FORECAST_AT_ONCE:
+    matching = Contact.objects.filter(segments.of_campaign(campaign)).order_by()
+    if any(rows[: FORECAST_AT_ONCE + 1].count() > FORECAST_AT_ONCE for rows in (entries, matching)):
         return {"too_many": f"More than {FORECAST_AT_ONCE:,} contacts"}
     found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
     return {
@@ -163,7 +180,10 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
     ]
     pace, open_calls = campaign.calls_per_minute, campaign.max_open_calls
     lines = {
-        CONTACTS: [row.name for row in campaign.contact_lists.all()],
+        CONTACTS: [
+            *(row.name for row in campaign.contact_lists.all()),
+            *(f"{row.name}: {segments.sentence_of(row)}" for row in campaign.segments.all()),
+        ],
         ASSISTANT: [
             *(f"{one.name}, share {weight}" if shares else one.name for one, weight in assistants),
             ", ".join(f"{national(row.e164)} ({country_of(row.e164)})" for row in campaign.phone_numbers.all()),

@@ -35,7 +35,7 @@ class WizardStep:
 
 
 CONTACTS = WizardStep(
-    1, "whom", "Contacts", "Which contacts do you want to call?", ("name", "contact_lists", "ongoing")
+    1, "whom", "Contacts", "Which contacts do you want to call?", ("name", "contact_lists", "segments", "ongoing")
 )
 ASSISTANT = WizardStep(
     2,

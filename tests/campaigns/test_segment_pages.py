@@ -1,0 +1,177 @@
+"""The pages of segments: the form's rows, who is in a segment, and deletion."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import segments
+from campaigns.admin.segment_rows import LABELS, read_rows, rows_of
+from campaigns.models import Campaign, ContactList, Segment, Tag
+from campaigns.rules.conditions import KINDS, NotACondition, read
+from tenants.models import AuditEntry, Organization
+from tests.campaigns.test_segments import EXPECTED, NEVER, a_segment, someone
+from tests.test_admin import SignIn, sign_in
+
+__all__ = ["sign_in"]  # a fixture
+pytestmark = pytest.mark.django_db
+ADD = reverse("admin:campaigns_segment_add")
+
+
+def rows(*given: tuple[str, str, str]) -> dict[str, str]:
+    names = ("kind", "variable", "value")
+    cells = {
+        f"conditions-{number}-{name}": cell
+        for number, row in enumerate(given)
+        for name, cell in zip(names, row, strict=True)
+    }
+    return {"conditions-rows": str(len(given)), **cells}
+
+
+def page_of(segment: Segment, name: str = "change") -> str:
+    return reverse(f"admin:campaigns_segment_{name}", args=[segment.pk])
+
+
+def people_in(client: Client, segment: Segment) -> list[str]:
+    answer = client.get(reverse("admin:campaigns_contact_changelist"), {"segment": segment.pk})
+    return [row.phone for row in answer.context["cl"].result_list]
+
+
+def test_every_condition_has_a_label() -> None:
+    assert set(LABELS) == set(KINDS)
+
+
+@pytest.mark.parametrize(("field", "test"), list(EXPECTED))
+def test_a_condition_that_is_shown_and_saved_stays_the_same(
+    organization: Organization, contact_list: ContactList, field: str, test: str
+) -> None:
+    tags = [Tag.objects.create(organization=organization, name=name) for name in ("VIP", "Recall")]
+    names = {row.name: str(row.uuid) for row in tags} | {contact_list.name: str(contact_list.uuid)}
+    for value, _ in EXPECTED[field, test]:
+        given: dict[str, Any] = {"field": field, "is": test}
+        if value is not None:
+            given["value"] = [names[each] for each in value] if field in {"tags", "lists"} else value
+        stored = read(given)
+        [again] = read_rows(rows_of([stored]), organization.pk)
+        assert _sorted(again) == _sorted(stored)
+
+
+def _sorted(condition: dict[str, Any]) -> dict[str, Any]:
+    value = condition.get("value")
+    return {**condition, "value": sorted(value) if isinstance(value, list) else value}
+
+
+def test_an_operator_makes_and_changes_a_segment(organization: Organization, sign_in: SignIn) -> None:
+    someone(organization, 0, "VIP", variables={"city": "Lyon"})
+    someone(organization, 1, "VIP")
+    client = sign_in(organization, "operator")
+    conditions = rows(("tags any", "", "vip"), ("variables contains", "city", "lyo"), ("", "", ""))
+    answer = client.post(ADD, {"name": "Lyon", **conditions, "_continue": "1"}, follow=True)
+    segment = Segment.objects.get()
+    assert (segment.name, segment.organization) == ("Lyon", organization)
+    page = answer.content.decode()
+    assert "Contacts with any of the tags “VIP”, whose city contains “lyo”." in page
+    assert re.search(r'<option value="tags any" selected', page) and 'value="VIP"' in page
+    assert people_in(client, segment) == ["+33612345600"]
+    url = page_of(segment)
+    client.post(url, {"name": "All", **rows(("tags any", "", "VIP"))})
+    segment.refresh_from_db()
+    assert len(segment.conditions) == 1
+    assert people_in(client, segment) == ["+33612345601", "+33612345600"]
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == [
+        "segment.added",
+        "segment.changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (("", "", "VIP"), "Choose what it says about the contact."),
+        (("tags any", "", "Nobody's"), "There is no tag"),
+        (("tags any", "", ""), "Give a list of 1 to 50."),
+        (("tags any", "city", "VIP"), "Empty the field of the variable"),
+        (("lists in", "", "Unknown"), "There is no list"),
+        (("lists in", "", "Twice"), "There are several lists"),
+        (("last_call within_days", "", "soon"), "Give a whole number of days"),
+        (("last_call never", "", "3"), "has no value"),
+        (("last_outcome in", "", "no answer, won"), "There is no outcome"),
+        (("created_at from", "", "May"), "Enter a date"),
+        (("variables equals", "a b", "x"), "Write the variable"),
+        (("number begins", "", "0612"), "Give the beginning of a number with its plus"),
+    ],
+)
+def test_a_fault_names_its_row_and_keeps_what_was_typed(
+    organization: Organization, sign_in: SignIn, row: tuple[str, str, str], says: str
+) -> None:
+    someone(organization, 0, "VIP")
+    for _ in range(2):
+        ContactList.objects.create(organization=organization, name="Twice")
+    answer = sign_in(organization, "operator").post(ADD, {"name": "S", **rows(("last_call never", "", ""), row)})
+    [error] = answer.context["adminform"].form.errors["conditions"]
+    assert error.startswith("Condition 2: ") and says in error
+    assert f'value="{row[2]}"' in answer.content.decode() or not row[2] or "&#x27;" in answer.content.decode()
+    assert not Segment.objects.exists()
+
+
+def test_a_segment_has_a_condition_and_twenty_at_most(organization: Organization, sign_in: SignIn) -> None:
+    client = sign_in(organization, "operator")
+    for given in (rows(), rows(*[("last_call never", "", "")] * 21)):
+        assert "conditions" in client.post(ADD, {"name": "S", **given}).context["adminform"].form.errors
+
+
+def test_names_of_another_organization_do_not_exist(
+    organization: Organization, stranger: Organization, sign_in: SignIn
+) -> None:
+    someone(stranger, 0, "Secret")
+    hidden = ContactList.objects.create(organization=stranger, name="Secret list")
+    for row in (("tags any", "", "Secret"), ("lists in", "", "Secret list")):
+        with pytest.raises(ValidationError, match="There is no"):
+            read_rows([dict(zip(("kind", "variable", "value"), row, strict=True))], organization.pk)
+    with pytest.raises(NotACondition):
+        segments.list_ids(organization.pk, [hidden.name])
+    theirs = a_segment(stranger, NEVER)
+    client = sign_in(organization, "admin")
+    assert people_in(client, theirs) == []
+    assert client.get(page_of(theirs, "count")).status_code == 404
+    pages = [client.get(ADD), client.get(reverse("admin:campaigns_segment_changelist"))]
+    assert not any("Secret" in page.content.decode() for page in pages)
+
+
+def test_the_page_counts_a_segment_up_to_a_bound(
+    organization: Organization, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = a_segment(organization, NEVER)
+    for place in range(3):
+        someone(organization, place)
+    client = sign_in(organization, "viewer")
+    assert ">3<" in client.get(page_of(segment, "count")).content.decode()
+    monkeypatch.setattr(segments, "COUNTED", 2)
+    assert ">more than 2<" in client.get(page_of(segment, "count")).content.decode()
+    assert "Contacts never called." in client.get(reverse("admin:campaigns_segment_changelist")).content.decode()
+
+
+def test_use_in_a_new_campaign_is_for_those_who_may_make_one(organization: Organization, sign_in: SignIn) -> None:
+    segment = a_segment(organization, NEVER)
+    for role, offered in (("operator", False), ("manager", True)):
+        page = sign_in(organization, role).get(page_of(segment)).content.decode()
+        assert (f"segments={segment.pk}" in page) is offered
+
+
+def test_a_segment_of_a_campaign_that_is_not_over_stays(organization: Organization, sign_in: SignIn) -> None:
+    segment = a_segment(organization, NEVER)
+    campaign = Campaign.objects.create(organization=organization, name="March", status="paused")
+    campaign.segments.add(segment)
+    client, url = sign_in(organization, "manager"), page_of(segment, "delete")
+    assert "March" in client.get(url).content.decode()
+    client.post(url, {"post": "yes"})
+    assert Segment.objects.exists()
+    Campaign.objects.update(status="finished")
+    client.post(url, {"post": "yes"})
+    assert not Segment.objects.exists() and Campaign.objects.exists()
+    assert AuditEntry.objects.latest("pk").action == "segment.deleted"
