@@ -33,7 +33,7 @@ from calls.gate.selection import (
 from calls.gate.turns import contest_of, due_of, with_due_recipients
 from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
-from campaigns.models.campaign import load_numbers
+from campaigns.models.recipient import load_numbers
 from tenants import failpoints
 from tenants.db.among import Among
 from tenants.db.bulk_updates import append_rows, insert_rows

@@ -25,7 +25,7 @@ from calls.gate.decision import Decision, decide
 from calls.gate.selection import Choices, choices_of, select_free, values_for
 from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
-from campaigns.models.campaign import load_numbers
+from campaigns.models.recipient import load_numbers
 from tenants.models import Organization
 
 AT_ONCE = 200  # recipients or contacts of one step: its transaction holds the campaign's lock, and claims wait for it

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q, QuerySet, Sum
 
-from campaigns.models.campaign import Campaign, Recipient
+from campaigns.models.campaign import Campaign
 from campaigns.models.contact import ContactList, ContactListMember
+from campaigns.models.recipient import Recipient
 from campaigns.models.tag import ContactTag, Tag
 from tenants.db.counters import Counted, Counts
 

@@ -26,7 +26,7 @@ HELP: dict[str, str] = {
     "admin:campaigns_contact_add": "numbers",
     "admin:campaigns_contactlist": f"{BACK_OFFICE}#a-first-campaign",
     "admin:campaigns_contactlist_import": "importing#on-the-pages",
-    "admin:campaigns_tag": f"{BACK_OFFICE}#a-contacts-page",
+    "admin:campaigns_tag": f"{BACK_OFFICE}#tags",
     "admin:campaigns_segment": f"{BACK_OFFICE}#segments",
     "admin:campaigns_contactimport": "importing",
     "admin:campaigns_importmapping": "importing#columns",

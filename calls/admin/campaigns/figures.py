@@ -20,7 +20,7 @@ from calls.reports.problem import Problem
 from calls.reports.variant_comparison import Variant, compare, sample_of
 from campaigns import segments
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
-from campaigns.models.campaign import load_numbers
+from campaigns.models.recipient import load_numbers
 from campaigns.phones import national
 from campaigns.rules.placeholders import NAME, Kind, kind_of, shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS

@@ -24,7 +24,7 @@ from calls.reports.explain import EXPLAINED, explain_loaded
 from calls.reports.figures.recipients import having
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Campaign, Contact, Recipient, RecipientCount
-from campaigns.models.campaign import load_numbers
+from campaigns.models.recipient import load_numbers
 from campaigns.name_search import named
 from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
 from tenants.backoffice.local_time import local_time

@@ -19,7 +19,7 @@ from calls.admin.shared import outcomes
 from calls.reports.figures.recipients import DIMENSIONS, Counts, counts_of, having
 from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
-from campaigns.models.campaign import load_numbers
+from campaigns.models.recipient import load_numbers
 
 SHOWN = 25
 CHIPS = 12  # only the most frequent reasons have a filter
