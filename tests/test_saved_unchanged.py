@@ -105,6 +105,7 @@ FORMS = {
     "contactlist",
     "importmapping",
     "campaign",
+    "segment",
     "webhookendpoint",
 }
 

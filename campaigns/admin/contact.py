@@ -165,54 +165,45 @@ def names_of(contact: Contact) -> Names:
     return found
 
 
-class ListFilter(admin.SimpleListFilter):
-    """Filter by list. Reads in the order of the members' index; a contact is on a list at most once."""
+class _GroupFilter(admin.SimpleListFilter):
+    """Filter by a group of contacts, in which a contact is at most once. Reads in the order of the members' index.
 
+    `of` and `order`: the lookup from a contact to the group, and the key by which the index of the group is ordered.
+    """
+
+    model: ClassVar[type[ContactList | Tag]]
+    of: ClassVar[str]
+    order: ClassVar[str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = page_of(self.model).get_queryset(request)[:FILTER_CHOICES]
+        return [(str(row.pk), row.name) for row in rows]
+
+    def has_output(self) -> bool:
+        """Return True also without choices if the address has the filter, so that it applies."""
+        return super().has_output() or self.value() is not None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise IncorrectLookupParameters(value)
+        if not page_of(self.model).get_queryset(request).filter(pk=int(value)).exists():
+            return queryset.none()
+        return queryset.filter(**{self.of: int(value)}).order_by(self.order)
+
+
+class ListFilter(_GroupFilter):
     title = "contact list"
     parameter_name = "lists__id__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        rows = page_of(ContactList).get_queryset(request)[:FILTER_CHOICES]
-        return [(str(row.pk), row.name) for row in rows]
-
-    def has_output(self) -> bool:
-        """Return True also without choices if the address has the filter, so that it applies."""
-        return super().has_output() or self.value() is not None
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
-        if not (value.isascii() and value.isdigit() and len(value) < 19):
-            raise IncorrectLookupParameters(value)
-        if not page_of(ContactList).get_queryset(request).filter(pk=int(value)).exists():
-            return queryset.none()
-        return queryset.filter(memberships__contact_list=int(value)).order_by("-memberships__contact")
+    model, of, order = ContactList, "memberships__contact_list", "-memberships__contact"
 
 
-class TagFilter(admin.SimpleListFilter):
-    """Filter by tag. Reads in the order of the tag's index; a contact has a tag at most once."""
-
+class TagFilter(_GroupFilter):
     title = "tag"
     parameter_name = TAG_FILTER
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        rows = page_of(Tag).get_queryset(request)[:FILTER_CHOICES]
-        return [(str(row.pk), row.name) for row in rows]
-
-    def has_output(self) -> bool:
-        """Return True also without choices if the address has the filter, so that it applies."""
-        return super().has_output() or self.value() is not None
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
-        if not (value.isascii() and value.isdigit() and len(value) < 19):
-            raise IncorrectLookupParameters(value)
-        if not page_of(Tag).get_queryset(request).filter(pk=int(value)).exists():
-            return queryset.none()
-        return queryset.filter(tagged__tag=int(value)).order_by("-tagged__contact")
+    model, of, order = Tag, "tagged__tag", "-tagged__contact"
 
 
 class ZoneFaultFilter(admin.SimpleListFilter):
