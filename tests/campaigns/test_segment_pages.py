@@ -42,6 +42,15 @@ def people_in(client: Client, segment: Segment) -> list[str]:
     return [row.phone for row in answer.context["cl"].result_list]
 
 
+def test_the_form_quotes_names_as_text(sign_in: SignIn, organization: Organization) -> None:
+    """The theme renders help texts as HTML; `templates/unfold/helpers/help_text.html` does not."""
+    Tag.objects.create(organization=organization, name="<img src=x onerror=alert(1)>")
+    ContactList.objects.create(organization=organization, name="<script>alert(2)</script>")
+    page = sign_in(organization, "operator").get(ADD, {"organization": organization.pk}).content.decode()
+    assert "&lt;img src=x" in page and "<img src=x" not in page
+    assert "&lt;script&gt;alert(2)" in page and "<script>alert(2)" not in page
+
+
 def test_every_condition_has_a_label() -> None:
     assert set(LABELS) == set(KINDS)
 
