@@ -25,6 +25,7 @@ from tenants.api.parsing import UploadParser, strict_json
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ReadViewSet
 from tenants.policy import Action
+from tenants.spreadsheets import harmless
 
 
 class ImportSerializer(StrictModelSerializer[ContactImport]):
@@ -186,5 +187,5 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
             return rejected_rows.download(found, self.reach.actor, name)
         empty = HttpResponse(content_type="text/csv; charset=utf-8")
         empty["Content-Disposition"] = f'attachment; filename="{name}"'
-        csv.writer(empty).writerow([*found.mapping, "line", "reason"])
+        csv.writer(empty).writerow(harmless([*found.mapping, "line", "reason"]))
         return empty

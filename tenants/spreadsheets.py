@@ -13,22 +13,31 @@ CHUNK_SIZE = 32 * 1024  # characters
 PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
 # What gets an apostrophe in front. A text that looks as if it had one already gets another, so that each can be undone.
 GUARDED = re.compile(r"'*[=+\-@\t\r\n]")
+# What gets one after its first character. Where the decimal sign is a comma, spreadsheets end a cell at a semicolon,
+# and quotes that do not begin their cell mean nothing to them: they would read the rest as a cell of its own.
+GUARDED_INSIDE = re.compile(r"""([;\t\r\n])(['"]*[=+\-@])""")
+_UNGUARDED_INSIDE = re.compile(r"""([;\t\r\n])'(['"]*[=+\-@])""")
 
 
 def harmless(cells: Iterable[str]) -> list[str]:
-    """Return the cells so that no spreadsheet reads one as a formula. Numbers in E.164 stay unchanged.
+    """Return the cells so that no spreadsheet reads one, or a part of one, as a formula.
 
-    `as_written` undoes it.
+    Numbers in E.164 stay unchanged. `as_written` undoes it.
     """
-    return [
-        f"'{cell}" if GUARDED.match(cell) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
-        for cell in cells
-    ]
+    return [_guarded(cell) for cell in cells]
+
+
+def _guarded(cell: str) -> str:
+    if PLAIN_NUMBER.fullmatch(cell):
+        return cell
+    start = "'" if GUARDED.match(cell) else ""
+    return start + GUARDED_INSIDE.sub(r"\1'\2", cell).replace("\0", "\ufffd")
 
 
 def as_written(cell: str) -> str:
     """Return the text of a cell of a file that was written with `harmless`."""
-    return cell[1:] if cell.startswith("'") and GUARDED.match(cell) else cell
+    text = cell[1:] if cell.startswith("'") and GUARDED.match(cell) else cell
+    return _UNGUARDED_INSIDE.sub(r"\1\2", text)
 
 
 def time_cell(moment: datetime | None) -> str:

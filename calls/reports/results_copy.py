@@ -16,6 +16,8 @@ from campaigns.models import Contact, Recipient
 
 # As `tenants.spreadsheets.GUARDED` and `PLAIN_NUMBER`. Each guarded text begins with a character up to "@".
 _GUARDED, _PLAIN_NUMBER = "E'^''*[-=+@\\t\\r\\n]'", r"'^\+[0-9]{7,15}$'"
+# As `GUARDED_INSIDE`.
+_GUARDED_INSIDE = """E'[;\\t\\r\\n][''"]*[-=+@]'"""
 _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"  # as `tenants.spreadsheets.time_cell`
 _NOTHING = "('null', '{{}}', '[]', '\"\"', '0', 'false')"  # JSON that is false in Python
 
@@ -113,8 +115,9 @@ def _odd(texts: dict[str, str]) -> str:
     """Return the condition that Python may write the row in another way.
 
     PostgreSQL writes the number 1.50 of a JSON as it came, Python as 1.5. Python takes digits of other scripts for
-    digits of a phone number.
+    digits of a phone number. A text that is guarded inside is rare, and Python writes it.
     """
     broken = (f"strpos({text}, '.') > 0 AND {text} ~ '[0-9][.][0-9]'" for text in (texts["result"], texts["variables"]))
     foreign = (f"ascii({text}) = 43 AND octet_length({text}) > char_length({text})" for text in texts.values())
-    return " OR ".join((*broken, *foreign))
+    inside = f"concat_ws(' ', {', '.join(texts.values())}) ~ {_GUARDED_INSIDE}"
+    return " OR ".join((*broken, *foreign, inside))

@@ -237,7 +237,7 @@ class _Step:
             writer.writerow(harmless([*self.columns.header, "line", "reason"]))
         for each in rejected:
             cells = _fitted(each.cells, len(self.columns.header), self.row.delimiter or ",")
-            writer.writerow([*harmless(cells), str(each.line), each.reason])
+            writer.writerow(harmless([*cells, str(each.line), each.reason]))
         data = text.getvalue().encode("utf-8", "replace")
         return data if self.row.rejected_bytes else UTF_8_MARK + data
 

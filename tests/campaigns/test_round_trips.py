@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,8 +39,9 @@ from campaigns.models import (
 )
 from campaigns.phones import national
 from tenants.models import Organization
-from tenants.spreadsheets import as_written, harmless
+from tenants.spreadsheets import BYTE_ORDER_MARK, as_written, harmless, lines
 from tests.campaigns.workbooks import workbook
+from tests.conftest import ApiClient
 from tests.tables import cases, rolled_back
 from tests.test_admin import SignIn, sign_in, world
 from tests.waiting import PATIENCE
@@ -82,6 +84,8 @@ HOSTILE = (
     "yes",
     "from the number",
     "#N/A",
+    "Ada;=1+1;",
+    "a;'\"-2",
     "line\n" * 35,
     "NULL",
     "é\u0301 e\u0301",
@@ -194,13 +198,43 @@ def client_of(sign_in: SignIn, organization: Organization) -> Client:
     return sign_in(organization)
 
 
-def test_the_guard_of_every_text_can_be_undone() -> None:
+# What begins a formula, and what does not although it begins so.
+FORMULA, NUMBER = re.compile(r"[=+\-@]"), re.compile(r"\+\d{7,15}")
+
+
+def texts_to_guard(letters: str) -> list[str]:
     chance = random.Random(3)
-    letters = "'=+-@\t\r\n x1"
-    texts = [*HOSTILE, *("".join(chance.choices(letters, k=chance.randint(0, 6))) for _ in range(5_000))]
+    return [*HOSTILE, *("".join(chance.choices(letters, k=chance.randint(0, 8))) for _ in range(5_000))]
+
+
+def test_the_guard_of_every_text_can_be_undone() -> None:
+    texts = texts_to_guard("'\"=+-@\t\r\n;, x1")
     written = harmless(texts)
     assert [as_written(cell) for cell in written] == texts
     assert not [cell for cell in written if cell[:1] in set("=+-@\t\r\n") and not cell[1:].isdigit()]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "quoting"),
+    [(",", csv.QUOTE_MINIMAL), (";", csv.QUOTE_MINIMAL), (";", csv.QUOTE_NONE), ("\t", csv.QUOTE_MINIMAL)],
+)
+def test_no_text_is_a_formula_wherever_a_spreadsheet_ends_a_cell(delimiter: str, quoting: Any) -> None:
+    """Where the decimal sign is a comma, spreadsheets end cells at semicolons, and few of our quotes begin a cell."""
+    texts = texts_to_guard("'\"=+-@\t\r\n;, x1")
+    ran = 0
+    for text in texts:
+        written = "".join(lines([["first", text, text]])).removeprefix(BYTE_ORDER_MARK)
+        for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, quoting=quoting):
+            ran += len(row)
+            assert not [cell for cell in row if FORMULA.match(cell) and not NUMBER.fullmatch(cell)], (text, row)
+    assert ran > len(texts)
+
+
+def test_titles_of_columns_are_guarded_where_no_row_was_rejected(api: ApiClient, target: ContactList) -> None:
+    titles = {"=1+1": "", "city;@SUM(A1)": ""}
+    found = ContactImport.objects.create(organization=target.organization, contact_list=target, mapping=titles)
+    answer = api.get(f"/api/v1/imports/{found.uuid}/errors.csv")
+    assert answer.content == b"'=1+1,city;'@SUM(A1),line,reason\r\n"
 
 
 @cases("region", sorted(phonenumbers.SUPPORTED_REGIONS))
