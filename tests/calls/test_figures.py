@@ -38,6 +38,7 @@ MAY_COUNT = {
     "calls/reports/account_stats.py": "provider accounts in the last hour",
     "calls/reports/idle_reasons.py": "reasons with the first moment of each",
     "calls/reports/metrics.py": "of the whole installation, for /metrics",
+    "calls/reports/preflight.py": "imports into the campaign's lists that are under way",
     "calls/reports/results_csv.py": "money: what the calls of a recipient cost",
     "calls/reports/variant_comparison.py": "assistants, from counts that triggers keep",
     "calls/webhooks/maintenance.py": "deliveries that were held",
