@@ -37,6 +37,7 @@ pytestmark = pytest.mark.django_db
 ASKS_THE_LIST = {
     ("post", "do-not-call-list"),
     ("get", "recipient-explain"),
+    ("get", "segment-contacts"),
     *((method, "contact-detail") for method in ("get", "patch")),
     *((method, "contact-list") for method in ("get", "post")),
     *(("post", f"contact-{verb}") for verb in ("hold", "unhold")),
