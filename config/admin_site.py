@@ -53,7 +53,6 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("Contacts", "person", "admin:campaigns_contact_changelist"),
             Link("Contact lists", "list_alt", "admin:campaigns_contactlist_changelist"),
             Link("Segments", "filter_alt", "admin:campaigns_segment_changelist"),
-            Link("Tags", "sell", "admin:campaigns_tag_changelist"),
             Link("Imports", "upload_file", "admin:campaigns_contactimport_changelist"),
             Link("Do-not-call list", "phone_disabled", "admin:campaigns_donotcall_changelist"),
         ),
@@ -65,6 +64,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("Assistants", "support_agent", "admin:providers_assistant_changelist", Action.SEE_SETUP),
             Link("Caller numbers", "dialpad", "admin:providers_phonenumber_changelist", Action.SEE_SETUP),
             Link("Legal calling hours", "gavel", "admin:calls_call_legal_hours"),
+            Link("Tags", "sell", "admin:campaigns_tag_changelist"),
         ),
     ),
     (

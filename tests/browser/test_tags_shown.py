@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from campaigns import tagging
 from campaigns.models import Contact, Tag
@@ -27,7 +28,8 @@ def contact(organization: Organization) -> Contact:
     made = Contact.objects.create(
         organization=organization, phone="+33612345678", name="Wolfeschlegelsteinhausenbergerdorff " * 2
     )
-    tagging.add(organization, [made], TAGS, actor="olga")
+    with transaction.atomic():
+        tagging.add(organization, [made], TAGS, actor="olga")
     return made
 
 
