@@ -28,7 +28,9 @@ from tenants.masking import masked
 ROOT = Path(__file__).resolve().parent.parent
 WITHIN = 2.0  # seconds that the end of a process waits for what is left
 OURS = frozenset({"tenants", "providers", "campaigns", "calls", "config"})
-SENDERS = ("sentry_sdk", "opentelemetry", "urllib3")  # their errors would be reported by themselves
+# Errors of the senders would be reported by themselves. What Django refuses as suspicious is no error of ours: any
+# stranger can cause it as often as they like, and its message, which no argument is kept apart from, quotes them.
+LEFT_OUT = ("sentry_sdk", "opentelemetry", "urllib3", "django.security")
 
 
 class Handler(logging.Handler):
@@ -55,7 +57,7 @@ class Handler(logging.Handler):
         )
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith(SENDERS) or getattr(record, "repeats", False) or not telemetry.may_have_threads():
+        if record.name.startswith(LEFT_OUT) or getattr(record, "repeats", False) or not telemetry.may_have_threads():
             return
         try:
             self._client.capture_event(cast(Event, report_of(record)))

@@ -91,6 +91,14 @@ def test_the_recipients_have_the_chosen_columns(manager: Client, answered: Campa
     assert part(manager, answered, "result_rows").context["columns"] == ["Reason"]
 
 
+def test_chosen_columns_are_not_looked_for_in_the_results(manager: Client, answered: Campaign) -> None:
+    page = reverse("admin:campaigns_campaign_result_rows", args=[answered.pk])
+    looked_for = len(asked(manager, page))
+    answered.result_fields = [{"name": "why", "title": "", "kind": "", "shown": True, "column": True}]
+    answered.save()
+    assert len(asked(manager, page)) == looked_for - 4  # counts, recipients, deciding calls, opt-outs
+
+
 def test_a_manager_names_orders_and_hides_fields(manager: Client, answered: Campaign) -> None:
     url, sent = fields_form(manager, answered)
     names = [sent[f"rows-{n}-name"] for n in range(4)]

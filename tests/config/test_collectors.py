@@ -136,6 +136,13 @@ def test_requests_that_fail_tell_sentry_no_word_of_what_was_sent(
     assert report["exception"]["values"][-1]["type"] == DatabaseError.__name__
 
 
+def test_what_strangers_send_is_not_reported(sentry: Receiver, client: Client) -> None:
+    assert client.get("/admin/login/", headers={"host": f"{SPOKEN}.example"}).status_code == 400
+    logging.getLogger("calls").error("last")
+    flush()
+    assert [each["logentry"]["message"] for each in reports(sentry)] == ["last"]
+
+
 def test_repeats_and_the_senders_own_errors_are_not_reported(sentry: Receiver) -> None:
     logging.getLogger("urllib3.connectionpool").error("no connection")
     logging.getLogger("calls").error("The task queue cannot be read", extra={"repeats": True})

@@ -18,6 +18,7 @@ from calls.reports.histogram import Bar
 from calls.reports.result_values import Shown, as_text, values_of
 from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
+from campaigns.rules import result_fields
 from campaigns.rules.result_fields import Field, Kind
 from campaigns.wording import counted
 
@@ -98,7 +99,7 @@ def _facts(shown: Shown) -> list[tuple[str, str]]:
 
 def result_rows_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """Return a page of the recipients who answered, newest first, with the columns that were chosen."""
-    columns = [each.field for each in results_of(campaign).fields if each.field.column]
+    columns = [field for field in _fields_of(campaign) if field.column]
     rows, newer, older = page_by_key(campaign, ANSWERED, request.GET) if columns else ([], False, False)
     results = dict(deciding_calls([row.pk for row in rows]).values_list("recipient_id", "result"))
     url = reverse("admin:campaigns_campaign_result_rows", args=[campaign.pk])
@@ -108,6 +109,11 @@ def result_rows_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "newer": f"{url}?after={rows[0].pk}" if newer else "",
         "older": f"{url}?before={rows[-1].pk}" if older else "",
     }
+
+
+def _fields_of(campaign: Campaign) -> list[Field]:
+    """Return the fields as they were chosen. Only where nobody has chosen any are the results read for them."""
+    return result_fields.read(campaign.result_fields) or [each.field for each in results_of(campaign).fields]
 
 
 def _row(row: Recipient, columns: Sequence[Field], result: Any) -> dict[str, Any]:
