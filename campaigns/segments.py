@@ -97,9 +97,9 @@ def size(segment: Segment) -> int:
     return contacts_of(segment).order_by().values("pk")[: COUNTED + 1].count()
 
 
-def sentence_of(segment: Segment) -> str:
-    """Return the conditions as a sentence."""
-    return conditions.sentence(segment.conditions, names_in([segment.conditions]))
+def sentence_of(segment: Segment, moment: Callable[[str], str] = str) -> str:
+    """Return the conditions as a sentence. `moment` shows a stored moment."""
+    return conditions.sentence(segment.conditions, names_in([segment.conditions]), moment)
 
 
 def replace_tag(organization_id: int, gone: str, into: str) -> None:

@@ -67,7 +67,9 @@ def hold(
 ) -> None:
     """Hold a contact from all calls until a moment, or until `unhold`. Return when no call to it can be placed."""
     with transaction.atomic():
-        _hold_all([_lock(contact.pk)], actor, until, reason, undoable)
+        held = _lock(contact.pk)
+        _forget_undo([held])
+        _hold_all([held], actor, until, reason, undoable)
     wait_for_silence(Call.objects.filter(contact=contact))
     contact.refresh_from_db()
 
@@ -109,7 +111,6 @@ def _hold_all(
     chosen: Sequence[Contact], actor: str, until: datetime | None, reason: str, undoable: Undoable | None
 ) -> None:
     """Hold locked contacts, and keep what was there before."""
-    _forget_undo(chosen)
     changes = [
         UndoableChange(organization_id=each.organization_id, contact=each, before=_image(each)) for each in chosen
     ]

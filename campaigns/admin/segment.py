@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from campaigns.admin.segment_rows import conditions_field, read_rows, rows_of
 from campaigns.models import ContactList, Segment, Tag
 from campaigns.rules.conditions import sentence
 from tenants.backoffice.forms import ScopedForm
-from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.policy import Action
 
@@ -39,6 +40,11 @@ def campaign_url(segment: Segment) -> str:
     """Return the address that starts a new campaign for this segment."""
     query = urlencode({"organization": segment.organization_id, "segments": segment.pk})
     return f"{reverse('admin:campaigns_campaign_add')}?{query}"
+
+
+def moment_shown(stored: str) -> str:
+    """Return a moment of a condition as pages show moments."""
+    return str(local_time(datetime.fromisoformat(stored)))
 
 
 class SegmentFilter(admin.SimpleListFilter):
@@ -105,7 +111,7 @@ class SegmentAdmin(ScopedAdmin):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         names = segments.names_in(row.conditions for row in rows)
         for row in rows:
-            row.sentence = sentence(row.conditions, names)
+            row.sentence = sentence(row.conditions, names, moment_shown)
 
     @admin.display(description="conditions")
     def description(self, row: Any) -> str:
@@ -133,7 +139,7 @@ class SegmentAdmin(ScopedAdmin):
     def panel_context(self, request: HttpRequest, obj: Segment) -> dict[str, Any]:
         return {
             "segment": obj,
-            "sentence": segments.sentence_of(obj),
+            "sentence": segments.sentence_of(obj, moment_shown),
             "count_url": self.url("count", obj.pk),
             "people_url": contacts_url(obj),
             "export_url": f"{reverse('admin:campaigns_contact_export')}?{SEGMENT_FILTER}={obj.pk}",

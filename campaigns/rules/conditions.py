@@ -123,24 +123,31 @@ def read(given: Any) -> dict[str, Any]:
     return {"field": field, "is": test, "value": reader(given.get("value"))}
 
 
-def sentence(conditions: Iterable[Condition], names: Names) -> str:
-    """Return checked conditions as a sentence. `names`: of the tags and lists that exist."""
-    return f"Contacts {', '.join(_words(condition, names) for condition in conditions)}."
+def sentence(conditions: Iterable[Condition], names: Names, moment: Callable[[str], str] = str) -> str:
+    """Return checked conditions as a sentence.
+
+    `names`: of the tags and lists that exist. `moment` shows a stored moment to whoever reads the sentence.
+    """
+    return f"Contacts {', '.join(_words(condition, names, moment) for condition in conditions)}."
 
 
-def _words(condition: Condition, names: Names) -> str:
-    _, words = KINDS[kind_of(condition)]
-    return words.format(_shown(condition.get("value"), names), name=variable_of(condition))
+def _words(condition: Condition, names: Names, moment: Callable[[str], str]) -> str:
+    reader, words = KINDS[kind_of(condition)]
+    shown, value = "", condition.get("value")
+    if reader is _ids:
+        last = "and" if condition["is"] == "all" else "or"
+        shown = _joined([f"“{names.get(each, 'deleted')}”" for each in value or ()], last)
+    elif reader is _outcomes:
+        shown = _joined([OUTCOMES[each] for each in value or ()], "or")
+    elif reader is _moment:
+        shown = moment(str(value))
+    elif reader is not None:
+        shown = f"“{value}”" if reader is _text else str(value)
+    return words.format(shown, name=variable_of(condition))
 
 
-def _shown(value: Any, names: Names) -> str:
-    if isinstance(value, list):
-        return _joined([OUTCOMES.get(each) or f"“{names.get(each, 'deleted')}”" for each in value])
-    return f"“{value}”" if isinstance(value, str) and not value.endswith("Z") and value[:1] != "+" else str(value)
-
-
-def _joined(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def _joined(words: Sequence[str], last: str) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def named_ids(conditions: Iterable[Condition]) -> dict[str, set[str]]:

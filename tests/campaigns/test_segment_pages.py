@@ -51,6 +51,15 @@ def test_the_form_quotes_names_as_text(sign_in: SignIn, organization: Organizati
     assert "&lt;script&gt;alert(2)" in page and "<script>alert(2)" not in page
 
 
+def test_moments_of_conditions_are_shown_as_pages_show_moments(sign_in: SignIn, organization: Organization) -> None:
+    condition = {"field": "created_at", "is": "from", "value": "2020-05-12T10:30:00Z"}
+    segment = a_segment(organization, condition)
+    client = sign_in(organization, "operator")
+    for page in (reverse("admin:campaigns_segment_changelist"), page_of(segment)):
+        text = client.get(page).content.decode()
+        assert re.search(r"created at 12 May 2020 \d\d:\d\d or later", text) and "2020-05-12T" not in text, page
+
+
 def test_every_condition_has_a_label() -> None:
     assert set(LABELS) == set(KINDS)
 

@@ -177,6 +177,30 @@ def test_sentences() -> None:
     assert sentence(rows, {}) == "Contacts never called, whose city contains “Ly”, with none of the tags “deleted”."
 
 
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ({"field": "tags", "is": "any", "value": ["a", "b", "c"]}, "with any of the tags “A”, “B” or “C”"),
+        ({"field": "tags", "is": "all", "value": ["a", "b"]}, "with all of the tags “A” and “B”"),
+        ({"field": "lists", "is": "not_in", "value": ["a", "b"]}, "on none of the lists “A” or “B”"),
+        ({"field": "variables.grade", "is": "equals", "value": "AZ"}, "whose grade is “AZ”"),
+        ({"field": "variables.grade", "is": "equals", "value": "+1"}, "whose grade is “+1”"),
+        ({"field": "variables.grade", "is": "equals", "value": "{name}"}, "whose grade is “{name}”"),
+        ({"field": "number", "is": "begins", "value": "+336"}, "with a number that begins with +336"),
+        ({"field": "created_at", "is": "before", "value": "2026-05-12T00:00:00Z"}, "created before <then>"),
+        ({"field": "last_call", "is": "within_days", "value": 30}, "called in the last 30 days"),
+        (
+            {"field": "last_outcome", "is": "in", "value": ["busy", "no_answer"]},
+            "whose last call ended as busy or no answer",
+        ),
+        ({"field": "variables.grade", "is": "empty"}, "without grade"),
+    ],
+)
+def test_each_kind_of_condition_in_words(condition: dict[str, Any], said: str) -> None:
+    names = {each: each.upper() for each in "abc"}
+    assert sentence([condition], names, moment=lambda stored: "<then>") == f"Contacts {said}."
+
+
 # --- campaigns
 
 

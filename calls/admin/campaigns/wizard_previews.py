@@ -30,6 +30,7 @@ from calls.gate.selection import weighted_assistants
 from calls.reports import audience
 from calls.reports.never_open import CAUSES
 from campaigns import list_sizes, segments
+from campaigns.admin.segment import moment_shown
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Segment
 from campaigns.phones import country_of, national
 from campaigns.rules.windows import Hours, local_text
@@ -182,7 +183,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
     lines = {
         CONTACTS: [
             *(row.name for row in campaign.contact_lists.all()),
-            *(f"{row.name}: {segments.sentence_of(row)}" for row in campaign.segments.all()),
+            *(f"{row.name}: {segments.sentence_of(row, moment_shown)}" for row in campaign.segments.all()),
         ],
         ASSISTANT: [
             *(f"{one.name}, share {weight}" if shares else one.name for one, weight in assistants),
