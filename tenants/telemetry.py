@@ -84,10 +84,15 @@ def flush() -> None:
     _collector.flush()
 
 
-def note_that_this_process_forks() -> None:
-    """Keep senders from threads in this process. Processes that are forked from it may have some."""
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep senders from starting threads in this process while the block runs. Those that it forks may."""
     global _forking
     _forking = os.getpid()
+    try:
+        yield
+    finally:
+        _forking = 0
 
 
 def may_have_threads() -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import ipaddress
 import itertools
+import logging
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +19,14 @@ import pytest
 import time_machine
 from django.db import connections, transaction
 from django.test import Client, TransactionTestCase, override_settings
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
 from campaigns.models.number_hash import forget_hash_key
 from config import readiness
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants import telemetry
 from tenants.api import throttling
 from tenants.db import append_only, counters
 from tenants.models import ApiKey, Organization, Tenant
@@ -192,6 +195,30 @@ def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
     throttling.forget_held()
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(own)}
     settings.CACHES = {"default": memory}  # of this test alone
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_trace() -> Iterator[None]:
+    """Fail a test that changes its process: others, which run after it in some orders, would meet what it left."""
+    before = traces()
+    yield
+    after = traces()
+    assert after == before, "This test changed its process and did not change it back."
+
+
+def traces() -> dict[str, object]:
+    """Return what tests of one process share."""
+    root = logging.getLogger()
+    return {
+        "environment": dict(os.environ) | {"PYTEST_CURRENT_TEST": ""},
+        "folder": Path.cwd(),
+        "signals": {name: signal.getsignal(name) for name in signal.valid_signals()},
+        "log": (root.level, [each for each in root.handlers if "LogCapture" not in type(each).__name__]),
+        "collector": telemetry.is_on(),
+        "threads": telemetry.may_have_threads(),
+        "time zone": timezone.get_current_timezone_name(),
+        "language": translation.get_language(),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,13 @@ QUESTION = "**/admin/session/"
 # The page learns with its first question whose it is. Until then it sends a form without asking.
 ASKED = "performance.getEntriesByName(`${location.origin}/admin/session/`).some(each => each.responseEnd > 0)"
 
+# Playwright does not click while a page waits for its next one. A second request would have begun when it says so.
+SECOND_CLICK = """addEventListener("submit", event => {
+  if (event.defaultPrevented) return;
+  setTimeout(() => document.querySelector("[name=_save]").click(), 20);
+  setTimeout(() => console.log("clicked again"), 500);
+})"""
+
 
 @pytest.fixture
 def filled(browser: Any, organization: Organization) -> Any:
@@ -75,6 +82,24 @@ def test_what_was_typed_is_kept_and_sent_once_after_the_sign_in(typed: Any) -> N
     with page.expect_navigation():
         page.dblclick("[name=_save]")
     assert lists() == ["Spring"]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_second_click_does_not_abort_what_the_first_one_sends(filled: Any, asked: bool) -> None:
+    """On a slow machine the second click of two comes while the browser waits for the answer to the first."""
+    page = filled
+    if not asked:  # the page does not know whose it is
+        page.route(QUESTION, lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>Proxy</h1>"))
+        page.reload()
+        page.fill("#id_name", "Spring")
+    sent: list[Any] = []
+    page.route(f"**{ADD}", lambda route: sent.append(route) if route.request.method == "POST" else route.continue_())
+    page.evaluate(SECOND_CLICK)
+    with page.expect_console_message(lambda message: message.text == "clicked again"):
+        page.click("[name=_save]", no_wait_after=True)
+    with page.expect_navigation():
+        sent[0].continue_()
+    assert (len(sent), lists()) == (1, ["Spring"])
 
 
 def test_another_user_cannot_send_it(typed: Any) -> None:

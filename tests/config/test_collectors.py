@@ -225,16 +225,16 @@ django.setup()
 from calls.engine.children import Child
 from calls.engine.lifeline import Lifeline
 from tenants import telemetry
-telemetry.note_that_this_process_forks()
 log = logging.getLogger("calls.engine")
 def work():
     with telemetry.span("work", uuid.UUID(int=7), call=3):
         log.error("Call %s: of a child", 3)
-for name in "ab":
-    log.error("of the parent")
-    child = Child(name, work, Lifeline())
-    child.start()
-    assert child.wait({60})
+with telemetry.one_thread():
+    for name in "ab":
+        log.error("of the parent")
+        child = Child(name, work, Lifeline())
+        child.start()
+        assert child.wait({60})
 """
     with receiving(SENTRY) as sentry, receiving(OTLP) as collector:
         more = {

@@ -35,7 +35,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        telemetry.note_that_this_process_forks()
+        with telemetry.one_thread():  # it forks
+            self._work(options)
+
+    def _work(self, options: dict[str, Any]) -> None:
         if not options["skip_checks"]:
             self._check_apart()
         self._wait_until(connection.ensure_connection)

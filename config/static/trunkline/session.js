@@ -5,8 +5,10 @@
 
   var QUESTION = "/admin/session/";
   var PATIENCE = 10000; // milliseconds; then the form is sent as if nobody had asked
+  var DOUBLE_CLICK = 1000; // milliseconds within which the second click on a slow machine comes
   var waiting = null; // the form that was kept
   var owner = null; // the mark of the user to whom the page was shown
+  var sent = new WeakMap(); // forms, and when the browser began to send them
 
   // Return what the server says of the session; null if it says nothing of use, or not in time. Fail if it cannot be
   // reached. The header marks a request that is no activity of the user.
@@ -84,12 +86,21 @@
     }
   }
 
+  function stop(event) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+
   // Before all other listeners: to them the form is submitted once, when it is sent.
   document.addEventListener("submit", function (event) {
     var form = event.target;
-    if (owner === null || form.dataset.checked || !isKept(form)) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
+    if (form.dataset.checked || !isKept(form)) return;
+    if (performance.now() - sent.get(form) < DOUBLE_CLICK) { // a second request would abort the first one
+      stop(event);
+      return;
+    }
+    if (owner === null) return;
+    stop(event);
     if (form.dataset.asking) return; // clicked twice
     form.dataset.asking = "yes";
     var pressed = event.submitter;
@@ -101,6 +112,11 @@
       function () { say(form, "The server cannot be reached, so nothing was sent. Try again in a moment."); }
     );
   }, true);
+
+  // After all other listeners: the browser sends what none of them has stopped.
+  window.addEventListener("submit", function (event) {
+    if (!event.defaultPrevented && isKept(event.target)) sent.set(event.target, performance.now());
+  });
 
   // Back from the other tab.
   document.addEventListener("visibilitychange", function () {
