@@ -13,6 +13,7 @@ from django.db import connection, connections
 from campaigns.models.number_hash import forget_hash_key
 from tenants.journal import writer
 from tests.postgresql import programs
+from tests.waiting import eventually
 
 
 def take(path: Path) -> None:
@@ -25,7 +26,11 @@ def take(path: Path) -> None:
 
 
 def restore(path: Path) -> None:
-    """Put the copy in the place of the database, as if the process that used the old one had ended."""
+    """Put the copy in the place of the database, as if the process that used the old one had ended.
+
+    The web server of the tests goes on. A status callback that comes now may hold what pg_restore waits for, and
+    PostgreSQL ends one of the two.
+    """
     writer.forget()
     forget_hash_key()
     connections.close_all()
@@ -33,9 +38,15 @@ def restore(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path)) as source:
             _copy(source, Path(connection.settings_dict["NAME"]))
     else:
-        options = ["--clean", "--if-exists", "--single-transaction", *_server()]
-        subprocess.run([programs() / "pg_restore", *options, "-d", _name(), path], check=True)
+        eventually(lambda: _restored(path), "pg_restore meets one callback after another")
     connections.close_all()
+
+
+def _restored(path: Path) -> bool:
+    options = ["--clean", "--if-exists", "--single-transaction", *_server(), "-d", _name()]
+    ended = subprocess.run([programs() / "pg_restore", *options, path], capture_output=True, text=True)
+    assert ended.returncode == 0 or "deadlock detected" in ended.stderr, ended.stderr
+    return ended.returncode == 0
 
 
 def _copy(source: sqlite3.Connection, path: Path) -> None:
