@@ -198,10 +198,11 @@ def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _leaves_no_trace() -> Iterator[None]:
+def _leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that changes its process: others, which run after it in some orders, would meet what it left."""
     before = traces()
     yield
+    monkeypatch.undo()  # pytest-django asks for it first, so it would be undone last
     after = traces()
     assert after == before, "This test changed its process and did not change it back."
 
