@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "config.probes.CheckHost",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.backoffice.languages.middleware.TranslatePages",
     "tenants.backoffice.roles.LocalTimeMiddleware",
     "tenants.backoffice.sign_in.middleware.SessionActivityMiddleware",
     "tenants.backoffice.sign_in.middleware.UnsavedFormMiddleware",
@@ -218,7 +219,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 LANGUAGE_CODE = "en-us"
-USE_I18N = False
+USE_I18N = False  # the program writes English, and pages are translated on their way out (ADR 23)
 TIME_ZONE = "UTC"
 # Clocks come from the pinned `tzdata` package, as the countries' zones do. Python prefers the tables of the machine,
 # which may be older: a country that has changed its clocks would be called an hour wrong.

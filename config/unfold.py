@@ -9,6 +9,10 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
+def _words(request: HttpRequest) -> str:
+    return static("trunkline/words.js")
+
+
 def _script(request: HttpRequest) -> str:
     return static("trunkline/trunkline.js")
 
@@ -49,7 +53,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.page.index",
     "STYLES": [_style],
-    "SCRIPTS": [_alpine, _script, _keyboard, _drawer, _session],
+    "SCRIPTS": [_words, _alpine, _script, _keyboard, _drawer, _session],
     "ACCOUNT": {
         "navigation": [
             {"title": "My settings", "link": reverse_lazy("my-settings")},

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 
 from tenants import key_owners, members
 from tenants.backoffice.forms import choice_field, text_field
+from tenants.backoffice.languages.middleware import language_of
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
 from tenants.backoffice.sign_in import password_links
@@ -150,6 +151,7 @@ class MembershipInline(ScopedInline):
 def invite(request: HttpRequest, added: Sequence[Membership]) -> None:
     """Send an invitation to each new member who cannot sign in yet, when the page's changes are committed."""
     base, inviter = password_links.base_of(request), str(request.user)
+    language = language_of(request)
     made: list[EmailMessage] = []
     for row in added:
         if not invitations.awaits_password(row.user):
@@ -161,7 +163,7 @@ def invite(request: HttpRequest, added: Sequence[Membership]) -> None:
                 f"{row.user} got no e-mail, because many were sent just now. “Forgot your password?” sends one later.",
             )
             continue
-        made.append(password_links.for_invitation(base, row.user, row.organization, inviter))
+        made.append(password_links.for_invitation(base, row.user, row.organization, inviter, language))
         messages.success(request, f"{row.user} is invited by e-mail.")
     if made:
         transaction.on_commit(lambda: password_links.send_in_a_thread(lambda: made))

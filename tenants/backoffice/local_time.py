@@ -124,8 +124,9 @@ def default_zone_of(user: Any) -> str:
     )
 
 
-def zone_of(user: Any) -> str:
-    """Return the time zone that the user chose, else that of the first organization, else UTC."""
+def zone_and_language_of(user: Any) -> tuple[str, str]:
+    """Return the time zone that the user chose, else that of the first organization, else UTC; and the language."""
     first = Membership.objects.filter(user=OuterRef("pk")).order_by("pk").values("organization__timezone")[:1]
-    found = User.objects.filter(pk=user.pk).values_list("staff_settings__timezone", Subquery(first)).first()
-    return next((name for name in found or () if name), "UTC")
+    own = ("staff_settings__timezone", "staff_settings__language")
+    zone, language, home = User.objects.filter(pk=user.pk).values_list(*own, Subquery(first)).first() or ("", "", "")
+    return zone or home or "UTC", language or ""

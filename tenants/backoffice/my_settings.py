@@ -17,6 +17,7 @@ from tenants import audit_changes, audit_log
 from tenants.backoffice.local_time import default_zone_of, local_time
 from tenants.backoffice.pickers import Picker, zone_choices
 from tenants.models import StaffSettings, check_timezone
+from tenants.models.members import LANGUAGES
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -30,10 +31,12 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = StaffSettings
-        fields = ("timezone",)
+        fields = ("language", "timezone")
 
     def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        language: Any = self.fields["language"]
+        language.choices = [("", "The language of the browser"), *LANGUAGES]
         field = self.fields["timezone"]
         field.help_text = f"If none is chosen: {default}, the zone of your organization."
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
-from tenants.backoffice.local_time import zone_of
+from tenants.backoffice.local_time import zone_and_language_of
 from tenants.grants import Grants
 from tenants.models import Membership, Organization, member_level
 from tenants.policy import Action, Grant, Level
@@ -29,6 +29,7 @@ class Reach(Grants):
 
     superuser: bool = False
     zone: str = "UTC"  # in which pages show and read times for this user
+    language: str = ""  # in which pages speak to this user; "": the browser's
     two_step_required: bool = False  # by one of the organizations
     names: Mapping[int, str] = field(default_factory=dict)  # of all the user's organizations, by internal key
     regions: Mapping[int, str] = field(default_factory=dict)  # their default countries
@@ -87,19 +88,22 @@ def _reach(user: Any) -> Reach:
         grants = {pk: Grant(Level.SUPERUSER) for pk, *_ in every}
         names, regions = {pk: name for pk, *_, name in every}, {pk: region for pk, _, region, _ in every}
         required = any(required for _, required, *_ in every)
-        return Reach(actor, grants, True, zone_of(user), two_step_required=required, names=names, regions=regions)
+        zone, language = zone_and_language_of(user)
+        return Reach(actor, grants, True, zone, language, two_step_required=required, names=names, regions=regions)
     columns = (
         *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
         *("organization__two_step_required", "organization__default_region", "organization__name"),
+        "user__staff_settings__language",
     )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
     zone = next((chosen or home for _, _, chosen, home, *_ in found), "UTC")
+    language = next((row[-1] or "" for row in found), "")
     held = {pk: member_level(user, role) for pk, role, *_ in found}
     grants = {pk: Grant(level) for pk, level in held.items() if level is not None}
-    names = {pk: name for pk, *_, name in found if pk in grants}
-    regions = {pk: region for pk, *_, region, _ in found}
+    names = {pk: name for pk, *_, name, _ in found if pk in grants}
+    regions = {pk: region for pk, *_, region, _, _ in found}
     required = any(row[4] for row in found)
-    return Reach(actor, grants, zone=zone, two_step_required=required, names=names, regions=regions)
+    return Reach(actor, grants, False, zone, language, two_step_required=required, names=names, regions=regions)
 
 
 class LocalTimeMiddleware:

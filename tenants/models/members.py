@@ -50,11 +50,16 @@ def levels_of(user: Any) -> dict[int, Level]:
     return {pk: level for pk, level in levels.items() if level is not None}
 
 
+# Pages are translated on their way out (tenants/backoffice/languages). Each language is named by itself.
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("de", "Deutsch"), ("es", "Español")]
+
+
 class StaffSettings(models.Model):
     """The own settings of a team member."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="staff_settings")
     timezone = models.CharField("time zone", max_length=64, blank=True, validators=[check_timezone])
+    language = models.CharField(max_length=2, blank=True, choices=LANGUAGES, default="", db_default="")
 
     def __str__(self) -> str:
         return f"Settings of {self.user}"

@@ -1,4 +1,4 @@
-"""python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--quick]
+"""python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--quick] [--language fr]
 
 Take pictures of every page, in light and dark, 1280 and 400 pixels wide, of the demo's organization with some trouble
 added, and of an empty organization.
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="Pages whose names match this.")
     parser.add_argument("--quick", action="store_true", help="Light and wide alone.")
     parser.add_argument("--contacts", type=int, default=30)
+    parser.add_argument("--language", default="en", help="Of the browser: en, fr, de, es.")
     options = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-screenshots-")))
@@ -60,7 +61,10 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
     looks = list(product(THEMES, WIDTHS))[: 1 if options.quick else None]
     for (subject, user, pages), (theme, width) in product(subjects, looks):
         context = chromium.new_context(
-            base_url=running.url, color_scheme=theme, viewport={"width": width, "height": 900}
+            base_url=running.url,
+            color_scheme=theme,
+            viewport={"width": width, "height": 900},
+            locale=options.language,
         )
         page = context.new_page()
         sign_in(page, user, running.password)

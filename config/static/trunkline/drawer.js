@@ -11,8 +11,8 @@
     if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     opener = link.id;
-    document.getElementById("drawer-title").textContent = "Explanation";
-    document.getElementById("drawer-body").textContent = "Loading…";
+    document.getElementById("drawer-title").textContent = word("explanation");
+    document.getElementById("drawer-body").textContent = word("loading");
     drawer.showModal();
     window.htmx.ajax("GET", link.href, { source: "#drawer-body", target: "#drawer-body", swap: "innerHTML" })
       .catch(function () {}); // the drawer was closed, or htmx has reported the error

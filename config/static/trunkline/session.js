@@ -44,7 +44,7 @@
       at.href = "/admin/login/";
       at.target = "_blank";
       at.rel = "noopener";
-      at.textContent = "Sign in in a new tab";
+      at.textContent = word("sign-in");
       box.append(" ", at);
     }
     box.scrollIntoView({ block: "center" });
@@ -53,10 +53,9 @@
   function keep(form, answer) {
     waiting = form;
     if (answer.user) {
-      say(form, "Another user has signed in, so nothing was sent. Sign in as yourself, then submit the form again.", true);
+      say(form, word("another-user"), true);
     } else {
-      say(form, "Your session has ended, so nothing was sent. What you typed is still here. Sign in, come back to this " +
-        "page, then submit the form again.", true);
+      say(form, word("session-ended"), true);
     }
   }
 
@@ -71,7 +70,7 @@
   function send(form, pressed, token) {
     var button = pressed && form.isConnected ? current(form, pressed) : null;
     if (!form.isConnected || (pressed && !button)) {
-      say(form, "The page changed meanwhile, so nothing was sent. Look at it, then submit the form again.");
+      say(form, word("page-changed"));
       return;
     }
     var box = document.getElementById("session-ended");
@@ -109,7 +108,7 @@
         if (answer && answer.user !== owner) keep(form, answer);
         else send(form, pressed, answer ? answer.token : form.querySelector("[name=csrfmiddlewaretoken]").value);
       },
-      function () { say(form, "The server cannot be reached, so nothing was sent. Try again in a moment."); }
+      function () { say(form, word("no-server")); }
     );
   }, true);
 
@@ -123,7 +122,7 @@
     if (document.hidden || !waiting) return;
     ask().then(function (answer) {
       if (!answer) return;
-      if (answer.user === owner) say(waiting, "You are signed in again. Submit the form now.");
+      if (answer.user === owner) say(waiting, word("signed-in-again"));
       else keep(waiting, answer);
     }, function () {});
   });

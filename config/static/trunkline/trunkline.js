@@ -82,7 +82,7 @@
     var copy = event.target.closest("[data-copy]");
     if (copy) {
       var text = document.querySelector(copy.dataset.copy).textContent;
-      if (navigator.clipboard) navigator.clipboard.writeText(text).then(function () { copy.textContent = "Copied"; });
+      if (navigator.clipboard) navigator.clipboard.writeText(text).then(function () { copy.textContent = word("copied"); });
     }
   });
 
@@ -126,9 +126,9 @@
     var box = document.createElement("input");
     box.type = "search";
     box.className = "tl-input tl-picker";
-    box.placeholder = "Search";
+    box.placeholder = word("search");
     box.autocomplete = "off";
-    box.setAttribute("aria-label", "Search " + (select.labels && select.labels[0] ? select.labels[0].textContent.trim() : "the options"));
+    box.setAttribute("aria-label", [word("search")].concat(select.labels && select.labels[0] ? select.labels[0].textContent.trim() : []).join(": "));
     box.addEventListener("input", function () {
       var words = box.value.toLowerCase().split(/\s+/);
       var fits = all.filter(function (option) {

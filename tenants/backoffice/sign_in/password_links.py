@@ -17,6 +17,9 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from tenants.backoffice.languages.catalog import speaker
+from tenants.backoffice.languages.markup import paragraphs
+from tenants.backoffice.languages.middleware import language_of_user
 from tenants.backoffice.sign_in.forms import span
 from tenants.bidi import isolated
 from tenants.models import Organization
@@ -35,18 +38,20 @@ def valid_for() -> str:
     return span(settings.PASSWORD_RESET_TIMEOUT)
 
 
-def for_reset(base: str, user: Any) -> EmailMessage:
-    return _message("Set a new Trunkline password", "reset", user, {"link": _link(base, user)})
+def for_reset(base: str, user: Any, language: str) -> EmailMessage:
+    """Return the message in the language of the user, else in the given one: that of the page that asked for it."""
+    return _message("Set a new Trunkline password", "reset", user, language, {"link": _link(base, user)})
 
 
-def for_invitation(base: str, user: Any, organization: Organization, inviter: str) -> EmailMessage:
+def for_invitation(base: str, user: Any, organization: Organization, inviter: str, language: str) -> EmailMessage:
+    """Return the message in the language of the user, else in the given one: that of the inviter's page."""
     words = {
         "link": _link(base, user),
         "organization": _in_a_sentence(organization),
         "inviter": _in_a_sentence(inviter),
         "again": urljoin(base, reverse("password-reset")),
     }
-    return _message("You are invited to Trunkline", "invitation", user, words)
+    return _message("You are invited to Trunkline", "invitation", user, language, words)
 
 
 def send_in_a_thread(made: Callable[[], Sequence[EmailMessage]]) -> None:
@@ -67,11 +72,12 @@ def _send(made: Callable[[], Sequence[EmailMessage]]) -> None:
         connection.close()  # the thread's own
 
 
-def _message(subject: str, kind: str, user: Any, words: dict[str, Any]) -> EmailMessage:
+def _message(subject: str, kind: str, user: Any, language: str, words: dict[str, Any]) -> EmailMessage:
     words |= {"valid_for": valid_for(), "user": user}
+    say = speaker(language_of_user(user) or language)
     return EmailMessage(
-        subject=subject,
-        body=render_to_string(f"trunkline/sign_in/{kind}_mail.txt", words),
+        subject=say(subject),
+        body=paragraphs(render_to_string(f"trunkline/sign_in/{kind}_mail.txt", words), say),
         to=[user.email or user.get_username()],
     )
 

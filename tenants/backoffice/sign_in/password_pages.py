@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 
+from tenants.backoffice.languages.middleware import language_of
 from tenants.backoffice.sign_in import password_links
 from tenants.backoffice.sign_in.forms import (
     NewPasswordForm,
@@ -77,8 +78,10 @@ def _start_sending(request: HttpRequest, email: str) -> None:
     """Look for users of the address in a thread: the time of the answer must not tell whether one exists."""
     if tries.admit(tries.RESET_BY_EMAIL, email.lower()):
         return  # nobody's mailbox is flooded; the answer is the same
-    base = password_links.base_of(request)
-    password_links.send_in_a_thread(lambda: [password_links.for_reset(base, user) for user in users_to_reset(email)])
+    base, language = password_links.base_of(request), language_of(request)
+    password_links.send_in_a_thread(
+        lambda: [password_links.for_reset(base, user, language) for user in users_to_reset(email)]
+    )
 
 
 def reset_sent(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,164 @@
+"""One text of a page in another language: its message in the catalog, or the parts of which it is made."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from tenants.backoffice.languages import conventions
+from tenants.backoffice.languages.messages import PLACEHOLDER, messages_of
+
+ENGLISH = "en"
+KEPT = 20_000  # translated texts of a process and language
+DEEP = 4  # texts within texts
+_KINDS = {"n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
+_SEPARATORS = (re.compile(r"( · | \| | \u2013 | — | → |; )"), re.compile(r"(: )"), re.compile(r"(, | and | or )"))
+_LIST = _SEPARATORS[-1]
+_ASIDE = re.compile(r"(.*\S) \((.+)\)")
+_COUNTED = re.compile(r"(.*\D) ([\d,.]+ ?%?)")
+_EDGES = re.compile(r"^([\W_]*)(.*?)([\W_]*)$", re.DOTALL)
+_LETTERS = re.compile(r"[A-Za-z]{2}")
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A message with placeholders."""
+
+    matches: re.Pattern[str]
+    longest: str  # of its words, so that most texts are told apart without an expression
+    said: str
+    rank: int  # the message with most words of its own is tried first
+
+
+class Catalog:
+    """The messages of a language. `say` is what pages use."""
+
+    def __init__(self, language: str, messages: Mapping[str, str]) -> None:
+        self.language = language
+        self._names = conventions.names(language)
+        self._days = conventions.days(language)
+        self._marks = {":": "\N{NO-BREAK SPACE}:"} if language == "fr" else {}
+        self._exact: dict[str, str] = {}
+        self._patterns: dict[str, list[_Pattern]] = defaultdict(list)
+        for text, said in messages.items():
+            if PLACEHOLDER.search(text):
+                self._patterns[_first_word(text)].append(_pattern(text, said))
+            else:
+                self._exact[text] = said
+        self.say = lru_cache(KEPT)(self._say)
+
+    def _say(self, text: str) -> str:
+        """Return the text in this language. What no message is for stays, with its numbers and days rewritten."""
+        found = self.found(text)
+        return self._plain(text) if found is None else found
+
+    def found(self, text: str, depth: int = 0) -> str | None:
+        """Return the translation of a text, None if there is none. White space counts as one space."""
+        text = " ".join(text.split())
+        if not _LETTERS.search(text):
+            return self._plain(text)
+        if depth > DEEP:
+            return None
+        return self._message(text, depth) or self._of_parts(text, depth)
+
+    def _plain(self, text: str) -> str:
+        return conventions.dates(conventions.numbers(text, self.language), self.language)
+
+    def _message(self, text: str, depth: int) -> str | None:
+        if exact := self._known(text):
+            return exact
+        for pattern in self._candidates(text):
+            if match := pattern.matches.fullmatch(text):
+                return self._filled(pattern.said, match.groupdict(), depth)
+        lower = text[0].lower() + text[1:]
+        if lower != text and (found := self._message(lower, depth)):
+            return found[0].upper() + found[1:]
+        return None
+
+    def _known(self, text: str) -> str | None:
+        """Return a message without placeholders. A sentence may be shown without its mark, a label with one."""
+        exact = self._exact
+        if found := self._days.get(text) or exact.get(text) or self._names.get(text):
+            return found
+        if text[-1] in ":….," and (found := exact.get(text[:-1])):
+            return found + self._marks.get(text[-1], text[-1])
+        return found.removesuffix(".") if (found := exact.get(f"{text}.")) else None
+
+    def _candidates(self, text: str) -> list[_Pattern]:
+        of_any = self._patterns.get("", ())
+        found = [each for each in (*self._patterns.get(_first_word(text), ()), *of_any) if each.longest in text]
+        return sorted(found, key=lambda each: each.rank)
+
+    def _filled(self, said: str, values: Mapping[str, str], depth: int) -> str:
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            written = values[name]
+            if name[0] == "n":
+                return conventions.number(written, self.language)
+            if name[0] == "t":
+                return self.found(written, depth + 1) or self._plain(written)
+            return written
+
+        return PLACEHOLDER.sub(value, said)
+
+    def _of_parts(self, text: str, depth: int) -> str | None:
+        """Return a text made of sentences, of a list, or of a message between marks; None if no part is known."""
+        if (aside := _ASIDE.fullmatch(text)) and (head := self._message(aside[1], depth + 1)):
+            return f"{head} ({self.found(aside[2], depth + 1) or self._plain(aside[2])})"
+        parts = _SENTENCES.split(text)
+        if len(parts) > 1:
+            return self._joined(parts, " ", depth)
+        edges = _EDGES.match(text)
+        if edges and edges[2] != text and (edges[1] or edges[3]) and (inner := self._message(edges[2], depth + 1)):
+            return f"{edges[1]}{inner}{edges[3]}"
+        if (counted := _COUNTED.fullmatch(text)) and (head := self._message(counted[1], depth + 1)):
+            return f"{head} {self._plain(counted[2])}"
+        for separator in _SEPARATORS:
+            found = separator.split(text)
+            if len(found) > 1:
+                said = [part if place % 2 else self.found(part, depth + 1) for place, part in enumerate(found)]
+                known = [each is not None for each in said[::2]]
+                if all(known) if separator is _LIST else any(known):
+                    between = {" and ": self._known("and"), " or ": self._known("or")}
+                    return "".join(
+                        f" {between[part]} " if place % 2 and between.get(part) else (each or self._plain(part))
+                        for place, (part, each) in enumerate(zip(found, said, strict=True))
+                    )
+        plain = self._plain(text)
+        return plain if plain != text else None
+
+    def _joined(self, parts: list[str], between: str, depth: int) -> str | None:
+        said = [self.found(part, depth + 1) for part in parts]
+        if all(each is None for each in said):
+            return None
+        return between.join(each or self._plain(part) for each, part in zip(said, parts, strict=True))
+
+
+def _first_word(text: str) -> str:
+    """Return the word with which a text begins, empty if that may change."""
+    word = text.split(" ", 1)[0]
+    return "" if PLACEHOLDER.search(word) or not word.isalpha() else word
+
+
+def _pattern(text: str, said: str) -> _Pattern:
+    parts = PLACEHOLDER.split(text)
+    expression = "".join(
+        f"(?P<{part}>{_KINDS[part[0]]})" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+    )
+    words = parts[::2]
+    return _Pattern(re.compile(expression), max(words, key=len), said, -sum(map(len, words)))
+
+
+@cache
+def catalog_of(language: str) -> Catalog:
+    """Return the catalog of a language, read once in a process."""
+    return Catalog(language, messages_of(language))
+
+
+def speaker(language: str) -> Callable[[str], str]:
+    """Return the function that says a text in the language."""
+    return str if language in ("", ENGLISH) else catalog_of(language).say
