@@ -32,7 +32,7 @@ ROOMS = ("calls", "campaigns", "providers", "tenants", "config")
 # What these say is read by programs and in logs, or is shown by nothing of ours.
 SILENT = re.compile(
     r"/migrations/|/sandbox/|/management/|/openapi/|/languages/|/demo/|/journal/|/adapters/|/db/"
-    r"|/column_guess|/known_exports|/phone_headers|/api/|_api\.py|/serializers|/extras\.py|/traces\.py|/environment\.py|/setting_|/logs\.py|/storage\.py"
+    r"|/column_guess|/known_exports|/phone_headers|/api/|_api\.py|/serializers|/extras\.py|/traces\.py|/environment\.py|/setting_|/logs\.py|/sample\.py|/storage\.py"
 )
 NUMBERS = re.compile(
     r"^(n|count|counts?_.*|.*_count|total|number_of_.*|days|minutes|seconds|hours|rows|more|left|len)$"
@@ -53,7 +53,14 @@ def messages() -> dict[str, str]:
         if is_message(text):
             found.setdefault(text, place)
     composed = (CATALOGS / "composed.txt").read_text().splitlines()
-    return found | {text: "composed.txt" for text in composed if text and not text.startswith("#")}
+    ours = {text: "composed.txt" for text in composed if text and not text.startswith("#")}
+    kinds = {_words_alone(text) for text in ours}
+    return {text: place for text, place in found.items() if _words_alone(text) not in kinds} | ours
+
+
+def _words_alone(text: str) -> str:
+    """Return a message without the kinds of its placeholders, which `composed.txt` may correct."""
+    return PLACEHOLDER.sub("{}", text)
 
 
 FOREIGN = str.maketrans(

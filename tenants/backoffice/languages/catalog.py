@@ -14,6 +14,7 @@ from tenants.backoffice.languages.messages import PLACEHOLDER, messages_of
 ENGLISH = "en"
 KEPT = 20_000  # translated texts of a process and language
 DEEP = 4  # texts within texts
+ZERO_IS_ONE = {"fr"}  # languages in which nothing has the singular
 _KINDS = {"n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
 _SEPARATORS = (re.compile(r"( · | \| | \u2013 | — | → |; )"), re.compile(r"(: )"), re.compile(r"(, | and | or )"))
@@ -32,6 +33,7 @@ class _Pattern:
     longest: str  # of its words, so that most texts are told apart without an expression
     said: str
     rank: int  # the message with most words of its own is tried first
+    tells: bool  # it has so many that it fits no other text
 
 
 class Catalog:
@@ -44,11 +46,13 @@ class Catalog:
         self._marks = {":": "\N{NO-BREAK SPACE}:"} if language == "fr" else {}
         self._exact: dict[str, str] = {}
         self._patterns: dict[str, list[_Pattern]] = defaultdict(list)
-        for text, said in messages.items():
+        for text, translation in messages.items():
             if PLACEHOLDER.search(text):
-                self._patterns[_first_word(text)].append(_pattern(text, said))
+                self._patterns[_first_word(text)].append(_pattern(text, translation))
             else:
-                self._exact[text] = said
+                self._exact[text] = translation
+        self._between: dict[str, str] = {f" {word} ": f" {said} " for word in ("and", "or") if (said := self._known(word))}
+        self._between[": "] = f"{self._marks.get(':', ':')} "
         self.say = lru_cache(KEPT)(self._say)
 
     def _say(self, text: str) -> str:
@@ -63,7 +67,7 @@ class Catalog:
             return self._plain(text)
         if depth > DEEP:
             return None
-        return self._message(text, depth) or self._of_parts(text, depth)
+        return self._message(text, depth) or self._of_parts(text, depth) or self._loosely(text, depth)
 
     def _plain(self, text: str) -> str:
         return conventions.dates(conventions.numbers(text, self.language), self.language)
@@ -73,10 +77,25 @@ class Catalog:
             return exact
         for pattern in self._candidates(text):
             if match := pattern.matches.fullmatch(text):
-                return self._filled(pattern.said, match.groupdict(), depth)
+                said, whole = self._filled(pattern.said, match.groupdict(), depth)
+                if whole:
+                    return said
         lower = text[0].lower() + text[1:]
         if lower != text and (found := self._message(lower, depth)):
             return found[0].upper() + found[1:]
+        if text.startswith("0 ") and self.language in ZERO_IS_ONE and (found := self._known_count(text)):
+            return found
+        return None
+
+    def _known_count(self, text: str) -> str | None:
+        """Return “0 contact” for “0 contacts”."""
+        return self._message(f"0 {text[2:].removesuffix('s')}", DEEP) if text.endswith("s") else None
+
+    def _loosely(self, text: str, depth: int) -> str | None:
+        """Return the message with most words of its own, although a text within it is not known: it may be a name."""
+        for pattern in self._candidates(text):
+            if pattern.tells and (match := pattern.matches.fullmatch(text)):
+                return self._filled(pattern.said, match.groupdict(), depth)[0]
         return None
 
     def _known(self, text: str) -> str | None:
@@ -93,17 +112,17 @@ class Catalog:
         found = [each for each in (*self._patterns.get(_first_word(text), ()), *of_any) if each.longest in text]
         return sorted(found, key=lambda each: each.rank)
 
-    def _filled(self, said: str, values: Mapping[str, str], depth: int) -> str:
+    def _filled(self, said: str, values: Mapping[str, str], depth: int) -> tuple[str, bool]:
+        """Return a message with its values, and whether all of its texts are known."""
+        texts = {name: self.found(value, depth + 1) for name, value in values.items() if name[0] == "t"}
+
         def value(found: re.Match[str]) -> str:
-            name = found[1]
-            written = values[name]
+            name, written = found[1], values[found[1]]
             if name[0] == "n":
                 return conventions.number(written, self.language)
-            if name[0] == "t":
-                return self.found(written, depth + 1) or self._plain(written)
-            return written
+            return texts.get(name) or self._plain(written) if name[0] == "t" else written
 
-        return PLACEHOLDER.sub(value, said)
+        return PLACEHOLDER.sub(value, said), all(text is not None for text in texts.values())
 
     def _of_parts(self, text: str, depth: int) -> str | None:
         """Return a text made of sentences, of a list, or of a message between marks; None if no part is known."""
@@ -123,9 +142,8 @@ class Catalog:
                 said = [part if place % 2 else self.found(part, depth + 1) for place, part in enumerate(found)]
                 known = [each is not None for each in said[::2]]
                 if all(known) if separator is _LIST else any(known):
-                    between = {" and ": self._known("and"), " or ": self._known("or")}
                     return "".join(
-                        f" {between[part]} " if place % 2 and between.get(part) else (each or self._plain(part))
+                        self._between.get(part, part) if place % 2 else (each or self._plain(part))
                         for place, (part, each) in enumerate(zip(found, said, strict=True))
                     )
         plain = self._plain(text)
@@ -150,7 +168,9 @@ def _pattern(text: str, said: str) -> _Pattern:
         f"(?P<{part}>{_KINDS[part[0]]})" if place % 2 else re.escape(part) for place, part in enumerate(parts)
     )
     words = parts[::2]
-    return _Pattern(re.compile(expression), max(words, key=len), said, -sum(map(len, words)))
+    letters = sum(map(str.isalpha, "".join(words)))
+    tells = letters >= (6 if _first_word(text) else 12)
+    return _Pattern(re.compile(expression), max(words, key=len), said, -letters, tells)
 
 
 @cache

@@ -24,6 +24,7 @@ _DATE = re.compile(
     rf"\b(?:(?P<day>{'|'.join(_FULL_DAYS + _DAYS)})\s+)?"
     rf"(?P<number>\d{{1,2}})\s(?P<month>{'|'.join(_FULL_MONTHS + _MONTHS)})\b"
 )
+_WORDS = re.compile(r"(?<![\w/])[A-Za-z]*[a-z]{2}(?![\w/])")  # and no zone: EST, Europe/Paris
 
 
 def number(text: str, language: str) -> str:
@@ -38,7 +39,12 @@ def numbers(text: str, language: str) -> str:
 
 
 def dates(text: str, language: str) -> str:
-    """Return a text whose days, such as “28 Nov” and “Sat 28 Nov”, have the names of the language."""
+    """Return a moment, such as “28 Nov”, “Sat 28 Nov 17:13” or “1 Dec - 3 Dec 2026”, with the names of the language.
+
+    Within another text days stay: somebody may have written it.
+    """
+    if _WORDS.search(_DATE.sub("", text)):
+        return text
     return _DATE.sub(lambda found: _day(found, language), text)
 
 

@@ -27,7 +27,7 @@ class TranslatePages:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not request.path.startswith(reverse("admin:index")) or not _is_page(response):
+        if not request.path.startswith((reverse("admin:index"), reverse("manual"))) or not _is_page(response):
             return response
         patch_vary_headers(response, ["Accept-Language"])
         language = language_of(request)
