@@ -40,7 +40,9 @@ NUMBERS = re.compile(
 WRITTEN = re.compile(
     r"name|inviter|phone|url|address|email|username|filename|value|typed|written|sample|token|path|host|tag|key"
 )
-_SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|DROP|SET|BEGIN|RETURN|COALESCE)\b")
+_SQL = re.compile(
+    r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|DROP|SET|BEGIN|RETURN|COALESCE|CASE|IS NOT|TIME ZONE)\b"
+)
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CODE = re.compile(r"^[\w./:?=&%<>{}\[\]()*+|\\^$#@!~`'\"-]+$")
 
@@ -101,9 +103,15 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            yield _numbered(node.value)
         elif isinstance(node, ast.JoinedStr):
             yield from _spoken(node, words)
+
+
+def _numbered(text: str) -> str:
+    """Return a text with the places of `str.format` as placeholders."""
+    parts = re.split(r"(?<!\{)\{\w*\}(?!\})", text)
+    return "".join(part + (f"{{t{place}}}" if place < len(parts) else "") for place, part in enumerate(parts, 1))
 
 
 def _words_of(tree: ast.AST) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ ENGLISH = "en"
 KEPT = 20_000  # translated texts of a process and language
 DEEP = 4  # texts within texts
 ZERO_IS_ONE = {"fr"}  # languages in which nothing has the singular
-_KINDS = {"n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
+_KINDS = {"i": "[0-9a-f]{8}[0-9a-f-]*", "n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
 _SEPARATORS = (re.compile(r"( · | \| | \u2013 | — | → |; )"), re.compile(r"(: )"), re.compile(r"(, | and | or )"))
 _LIST = _SEPARATORS[-1]
@@ -51,7 +51,9 @@ class Catalog:
                 self._patterns[_first_word(text)].append(_pattern(text, translation))
             else:
                 self._exact[text] = translation
-        self._between: dict[str, str] = {f" {word} ": f" {said} " for word in ("and", "or") if (said := self._known(word))}
+        self._between: dict[str, str] = {
+            f" {word} ": f" {said} " for word in ("and", "or") if (said := self._known(word))
+        }
         self._between[": "] = f"{self._marks.get(':', ':')} "
         self.say = lru_cache(KEPT)(self._say)
 
@@ -136,6 +138,9 @@ class Catalog:
             return f"{edges[1]}{inner}{edges[3]}"
         if (counted := _COUNTED.fullmatch(text)) and (head := self._message(counted[1], depth + 1)):
             return f"{head} {self._plain(counted[2])}"
+        who, _, did = text.partition(" ")
+        if did[:1].islower() and not self._known(who) and (what := self._message(did, depth + 1)):
+            return f"{who} {what}"
         for separator in _SEPARATORS:
             found = separator.split(text)
             if len(found) > 1:

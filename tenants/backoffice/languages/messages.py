@@ -3,6 +3,7 @@
 A message is a text as a page shows it: `{n1} calls wait.` Its placeholders stand for what changes:
 
 - `{n…}` is a number, written with the marks of the language.
+- `{i…}` is an ID of ours, or the beginning of one.
 - `{p…}` is a phone number, such as +33123456789.
 - `{x…}` is a text of a person or a program: it stays as it is.
 - `{t…}` is a text of ours, a date or a country, and is translated in its turn.
@@ -19,7 +20,7 @@ from pathlib import Path
 from babel.messages.pofile import read_po
 
 CATALOGS = Path(__file__).resolve().parent / "catalogs"
-PLACEHOLDER = re.compile(r"\{([nptx]\d*)\}")
+PLACEHOLDER = re.compile(r"\{([inptx]\d*)\}")
 
 
 def messages_of(language: str) -> dict[str, str]:
