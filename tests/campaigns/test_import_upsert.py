@@ -218,12 +218,9 @@ def test_only_what_changes_is_kept_and_the_first_value_is(imp: ContactImport) ->
 def test_a_row_that_changes_nothing_writes_no_contact(imp: ContactImport) -> None:
     write(imp, a_row(A, B, name="Old", variables={"city": "Lyon"}))
     before = Contact.objects.get().updated_at
-    ids = list(ContactNumber.objects.values_list("pk"))
+    ids = set(ContactNumber.objects.values_list("pk"))
     write(imp, a_row(A, B, name="Old", variables={"city": "Lyon"}))
-    assert (Contact.objects.get().updated_at, list(ContactNumber.objects.order_by("pk").values_list("pk"))) == (
-        before,
-        ids,
-    )
+    assert (Contact.objects.get().updated_at, set(ContactNumber.objects.values_list("pk"))) == (before, ids)
 
 
 def test_a_batch_takes_a_bounded_number_of_statements(imp: ContactImport) -> None:
