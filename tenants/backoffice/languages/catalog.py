@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from tenants.backoffice.languages import conventions
 from tenants.backoffice.languages.messages import PLACEHOLDER, messages_of
@@ -25,15 +25,27 @@ _EDGES = re.compile(r"^([\W_]*)(.*?)([\W_]*)$", re.DOTALL)
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Pattern:
     """A message with placeholders."""
 
-    matches: re.Pattern[str]
-    longest: str  # of its words, so that most texts are told apart without an expression
+    text: str
     said: str
-    rank: int  # the message with most words of its own is tried first
-    tells: bool  # it has so many that it fits no other text
+
+    def __post_init__(self) -> None:
+        words = PLACEHOLDER.split(self.text)[::2]
+        letters = sum(map(str.isalpha, "".join(words)))
+        self.longest = max(words, key=len)  # most texts are told apart by it, without an expression
+        self.rank = -letters  # the message with most words of its own is tried first
+        self.tells = letters >= (6 if _first_word(self.text) else 12)  # it has so many that it fits no other text
+
+    @cached_property
+    def matches(self) -> re.Pattern[str]:
+        """Compiled when it is first needed: all would take most of a second."""
+        parts = enumerate(PLACEHOLDER.split(self.text))
+        return re.compile(
+            "".join(f"(?P<{part}>{_KINDS[part[0]]})" if place % 2 else re.escape(part) for place, part in parts)
+        )
 
 
 class Catalog:
@@ -48,7 +60,7 @@ class Catalog:
         self._patterns: dict[str, list[_Pattern]] = defaultdict(list)
         for text, translation in messages.items():
             if PLACEHOLDER.search(text):
-                self._patterns[_first_word(text)].append(_pattern(text, translation))
+                self._patterns[_first_word(text)].append(_Pattern(text, translation))
             else:
                 self._exact[text] = translation
         self._between: dict[str, str] = {
@@ -165,17 +177,6 @@ def _first_word(text: str) -> str:
     """Return the word with which a text begins, empty if that may change."""
     word = text.split(" ", 1)[0]
     return "" if PLACEHOLDER.search(word) or not word.isalpha() else word
-
-
-def _pattern(text: str, said: str) -> _Pattern:
-    parts = PLACEHOLDER.split(text)
-    expression = "".join(
-        f"(?P<{part}>{_KINDS[part[0]]})" if place % 2 else re.escape(part) for place, part in enumerate(parts)
-    )
-    words = parts[::2]
-    letters = sum(map(str.isalpha, "".join(words)))
-    tells = letters >= (6 if _first_word(text) else 12)
-    return _Pattern(re.compile(expression), max(words, key=len), said, -letters, tells)
 
 
 @cache
