@@ -33,7 +33,7 @@ def running(directory: Path, contacts: int = 4, timeout: float = 240) -> Iterato
     command = [sys.executable, "-u", "manage.py", "demo", "--contacts", str(contacts), "--port", str(free_port())]
     log = directory / "demo.log"
     with log.open("wb") as out:
-        environment = os.environ | {"DATABASE_URL": database}
+        environment = os.environ | {"DATABASE_URL": database, "DIAL_JOURNAL": str(directory / "journal")}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
         try:
             yield _signed(_until_ready(process, log, timeout), database)
