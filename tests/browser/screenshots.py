@@ -35,7 +35,7 @@ def main() -> int:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-screenshots-")))
         running = stack.enter_context(demo.running(directory, options.contacts))
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
-        os.environ["DATABASE_URL"] = running.database
+        os.environ |= {"DATABASE_URL": running.database, "DIAL_JOURNAL": "off"}
         import django
 
         django.setup()
