@@ -145,6 +145,8 @@ def shout(text: str) -> str:
     ('<td class="field-name" data-label="one">two</td>', '<td class="field-name" data-label="ONE">two</td>'),
     ('<a href="/admin/a/b/7/change/">one two</a>', '<a href="/admin/a/b/7/change/">one two</a>'),
     ('<a href="/admin/a/b/7/change/">one two three</a>', '<a href="/admin/a/b/7/change/">ONE TWO THREE</a>'),
+    ('<a href="/admin/a/b/7/change/"><time>today 17:13</time></a>',
+     '<a href="/admin/a/b/7/change/"><time>TODAY 17:13</time></a>'),
     ("<title>one | two | three</title>", "<title>one | TWO | THREE</title>"),
     ('<a title="a &gt; b" href="x>y">one</a>', '<a title="A &gt; B" href="x>y">ONE</a>'),
     ("<!-- one --><!DOCTYPE html>two", "<!-- one --><!DOCTYPE html>TWO"),

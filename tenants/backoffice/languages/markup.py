@@ -67,8 +67,12 @@ def _of_names(tag: str, say: Say) -> Say:
     if tag.startswith("<title"):
         return lambda text: _title(text, say)
     if _RECORD.match(tag):
-        return lambda text: text if len(text.split()) <= 2 else say(text)
+        return lambda text: text if _is_name(text) else say(text)
     return say
+
+
+def _is_name(text: str) -> bool:
+    return len(text.split()) <= 2 and not any(map(str.isdigit, text))  # a moment has digits
 
 
 def _title(text: str, say: Say) -> str:
