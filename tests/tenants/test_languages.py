@@ -117,13 +117,15 @@ def placeholders(text: str) -> set[str]:
     "a day": ("Sat 28 Nov 17:13", "sam. 28 nov. 17:13"),
     "a country": ("Czech Republic (CZ)", f"{Locale('fr').territories['CZ']} (CZ)"),
     "most words first": ("Import of Ada is done", "Import de Ada est terminé"),
+    "who did what": ("ada paused all of it", "ada a tout mis en pause"),
+    "a name with a word of ours": ("Sample paused", "Sample paused"),
     "a list": ("paused and paused", "en pause et en pause"),
     "a list of names": ("Smith and Sons", "Smith and Sons"),
 }.values())  # fmt: skip
 def test_a_text_is_said_by_its_message_or_its_parts(given: str, expected: str) -> None:
     said = Catalog("fr", {
         "{n1} calls wait.": "{n1} appels attendent.", "{x1} is called {t2}.": "{x1} est appelé {t2}.",
-        "today {x1}": "ce jour {x1}", "paused": "en pause", "and": "et", "{t1} is done": "{t1} : terminé",
+        "today {x1}": "ce jour {x1}", "paused": "en pause", "paused all of it": "a tout mis en pause", "and": "et", "{t1} is done": "{t1} : terminé",
         "Import of {x1} is done": "Import de {x1} est terminé",
     })  # fmt: skip
     assert said.say(given) == expected
@@ -147,6 +149,7 @@ def shout(text: str) -> str:
     ('<a href="/admin/a/b/7/change/">one two three</a>', '<a href="/admin/a/b/7/change/">ONE TWO THREE</a>'),
     ('<a href="/admin/a/b/7/change/"><time>today 17:13</time></a>',
      '<a href="/admin/a/b/7/change/"><time>TODAY 17:13</time></a>'),
+    ('<a href="/admin/a/b/7/change/?tab=c">one</a>', '<a href="/admin/a/b/7/change/?tab=c">ONE</a>'),
     ("<title>one | two | three</title>", "<title>one | TWO | THREE</title>"),
     ('<a title="a &gt; b" href="x>y">one</a>', '<a title="A &gt; B" href="x>y">ONE</a>'),
     ("<!-- one --><!DOCTYPE html>two", "<!-- one --><!DOCTYPE html>TWO"),

@@ -150,8 +150,8 @@ class Catalog:
             return f"{edges[1]}{inner}{edges[3]}"
         if (counted := _COUNTED.fullmatch(text)) and (head := self._message(counted[1], depth + 1)):
             return f"{head} {self._plain(counted[2])}"
-        who, _, did = text.partition(" ")
-        if did[:1].islower() and not self._known(who) and (what := self._message(did, depth + 1)):
+        who, _, did = text.partition(" ")  # of the audit log: “ada started the campaign”
+        if did[:1].islower() and " " in did and not self._known(who) and (what := self._message(did, depth + 1)):
             return f"{who} {what}"
         for separator in _SEPARATORS:
             found = separator.split(text)

@@ -22,7 +22,7 @@ _MARKED = re.compile(
     r"""\stranslate=["']?no|\sclass=["'][^"']*\bmaterial-symbols-outlined\b"""  # a symbol's name is its text
     r"""|^<t[dh][^>]*\sclass=["']field-(?:name|filename|label|tag_chips|on_lists)\b"""
 )
-_RECORD = re.compile(r"""^<a\s[^>]*href=["'][^"'?]*/\d+/(?:change/)?["'?#]""")
+_RECORD = re.compile(r"""^<a\s[^>]*href=["'][^"'?]*/\d+/(?:change/)?["'#]""")  # and no tab of its page
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _SHOWN = re.compile(
     r"""(?<=\s)(title|placeholder|aria-label|aria-description|alt|label|data-label|data-once-said|data-said)="([^"]*)\""""
