@@ -140,8 +140,10 @@ class Catalog:
 
     def _of_parts(self, text: str, depth: int) -> str | None:
         """Return a text made of sentences, of a list, or of a message between marks; None if no part is known."""
-        if (aside := _ASIDE.fullmatch(text)) and (head := self._message(aside[1], depth + 1)):
-            return f"{head} ({self.found(aside[2], depth + 1) or self._plain(aside[2])})"
+        if aside := _ASIDE.fullmatch(text):
+            head, inner = self._message(aside[1], depth + 1), self.found(aside[2], depth + 1)
+            if head or inner:
+                return f"{head or self._plain(aside[1])} ({inner or self._plain(aside[2])})"
         parts = _SENTENCES.split(text)
         if len(parts) > 1:
             return self._joined(parts, " ", depth)

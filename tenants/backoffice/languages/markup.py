@@ -1,7 +1,7 @@
 """The texts of an HTML page, translated. Tags, scripts, fields and what people wrote stay as they are.
 
 `translate="no"` (https://html.spec.whatwg.org/multipage/dom.html#attr-translate) keeps an element with all in it. Names
-of things stay as well: in the columns of lists that show them, in titles, and as links of two words.
+of things stay as well: in the columns of lists that show them, in titles, and as links of one word.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def _of_names(tag: str, say: Say) -> Say:
     """Return how texts of a link or of a title are said, which may be the names of things."""
     if tag.startswith("<title"):
         return lambda text: _title(text, say)
-    if _RECORD.match(tag):
+    if _RECORD.match(tag) and "tl-button" not in tag:
         return lambda text: text if _is_name(text) else say(text)
     return say
 
 
 def _is_name(text: str) -> bool:
-    return len(text.split()) <= 2 and not any(map(str.isdigit, text))  # a moment has digits
+    return " " not in text.strip()
 
 
 def _title(text: str, say: Say) -> str:
