@@ -20,6 +20,8 @@ from campaigns.do_not_call import persons
 from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
+from tenants.backoffice.languages.catalog import speaker
+from tenants.backoffice.languages.middleware import language_of
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of, regions_of
 
@@ -135,6 +137,7 @@ def _pages(request: HttpRequest, term: str) -> Iterable[Hit]:
     """Yield the pages of the sidebar and of the user's menu whose title contains the term."""
     pages: list[dict[str, Any]] = [item for group in navigation(request) for item in group["items"]]
     pages.append({"title": "My settings", "link": reverse("my-settings")})
+    say = speaker(language_of(request))
     for item in pages:
-        if term.lower() in item["title"].lower():
+        if term.lower() in f"{item['title']}\n{say(item['title'])}".lower():
             yield Hit(item["link"], item["title"])

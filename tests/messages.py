@@ -31,8 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("calls", "campaigns", "providers", "tenants", "config")
 # What these say is read by programs and in logs, or is shown by nothing of ours.
 SILENT = re.compile(
-    r"/migrations/|/sandbox/|/management/|/openapi/|/languages/|/demo/|/journal/|/adapters/|/db/"
-    r"|/column_guess|/known_exports|/phone_headers|/api/|_api\.py|/serializers|/extras\.py|/traces\.py|/environment\.py|/setting_|/logs\.py|/sample\.py|/storage\.py"
+    r"/(?:migrations|sandbox|management|openapi|languages|demo|journal|adapters|db|api|serializers)/"
+    r"|/(?:column_guess|known_exports|phone_headers|extras|traces|environment|setting_\w+|mail_url|database_url|logs|"
+    r"sample|storage|\w+_api|serializers)\.py$"
 )
 NUMBERS = re.compile(
     r"^(n|count|counts?_.*|.*_count|total|number_of_.*|days|minutes|seconds|hours|rows|more|left|len)$"
@@ -78,12 +79,12 @@ def foreign(text: str) -> str:
 
 def is_message(text: str) -> bool:
     words = PLACEHOLDER.sub(" ", text)
-    if not _WORD.search(words) or _SQL.search(text) or "\\" in text or "%s" in text or "__" in text:
+    if not _WORD.search(words) or "}{" in text or _SQL.search(text) or "\\" in text or "%s" in text or "__" in text:
         return False
     if " " not in text.strip():
         return bool(re.fullmatch(r"[A-Z][a-z]+(?:-[a-z]+)*[.:?…]?", text))
     return len(re.findall(r"[a-z]", words)) >= (3 if words == text else 4) and not re.search(
-        r"[<>=;{}|\[\]]|\(\?|dark:|font-|text-", words
+        r"[<>={}|\[\]]|\(\?|dark:|font-|text-", words
     )
 
 

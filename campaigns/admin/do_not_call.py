@@ -19,6 +19,7 @@ from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
 from campaigns.undoable import Kind, Undoable
 from tenants.backoffice.buttons import Done, NotDone, ReasonForm, Step, say
 from tenants.backoffice.forms import ScopedForm, text_field
+from tenants.backoffice.languages.written import as_written
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
@@ -129,7 +130,8 @@ class DoNotCallAdmin(DoNotCallImportPages):
         return {"phone": request.GET.get("phone", "")}
 
     def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
-        facts = [("Phone number", both_formats(obj.phone)), ("Reason", obj.reason or "-"), ("Source", source_of(obj))]
+        reason = as_written(obj.reason or "-")
+        facts = [("Phone number", both_formats(obj.phone)), ("Reason", reason), ("Source", source_of(obj))]
         return {"facts": [*facts, ("Created", local_time(obj.created_at)), ("Expires", self.ends(obj))]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

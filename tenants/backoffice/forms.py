@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -138,6 +139,13 @@ class PairsField(RowsField):
     def has_changed(self, initial: Any, data: Any) -> bool:
         before, after = (self.prepare(rows) for rows in (self.prepare_value(initial or {}), data))
         return [row for row in before if row.get("value")] != [row for row in after if row.get("value")]
+
+
+class PlainDecimalField(forms.DecimalField):
+    """A decimal without the zeros of its column: 5.000 is five thousand to many readers."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 class LineField(forms.CharField):

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from tenants import audit_changes
 from tenants.backoffice.buttons import Option
-from tenants.backoffice.forms import LineField, LinesField
+from tenants.backoffice.forms import LineField, LinesField, PlainDecimalField
 from tenants.backoffice.pickers import picker_of
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
@@ -96,6 +96,8 @@ class ScopedForms(ScopedRows):
             kwargs.setdefault("form_class", LineField if isinstance(db_field, models.CharField) else LinesField)
             if picker := picker_of(db_field):
                 kwargs["widget"] = picker
+        elif isinstance(db_field, models.DecimalField):
+            kwargs.setdefault("form_class", PlainDecimalField)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if isinstance(db_field, models.DateTimeField):
             return field

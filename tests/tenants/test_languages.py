@@ -32,8 +32,8 @@ DATA = re.compile(
     r"Something is wrong|asked|AlloMia|PolyAI|CallingBox|Plum Voice Fuse|Trunkline|Français|Deutsch|"
     r"Español|English|Paris)\b"
     r"|\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\{\{.*?\}\}|\{\w+\}|\||default:"  # no_answer, {{ contact.name }}
-    r"|\([a-z]{2}\)|\bexample\.org\b|\b(?:call|webhook|result|campaign)\.\w+|https?://\S+|\b[\w.]+@[\w.]+|\b\w+\.csv\b|tl_\w+…"
-    r"|\b[A-Z]{2,4}\b|\bChST\b|\bUTC[+-]?\S*|\b[0-9a-f]{8}(?:-[0-9a-f-]+)?\b|•+\w+"
+    r"|\([a-z]{2}\)|\bexample\.org\b|\b(?:call|webhook|result|campaign)\.\w+|https?://\S+|\b[\w.]+@[\w.]+|\b\w+\.csv\b|tl_[\w-]+…"
+    r"|\b[A-Z]{2,4}\b|\bChST\b|\bUTC[+-]?\S*|\b[0-9a-f]{8}(?:-[0-9a-f-]+)?\b|•+\S+"
     r"|\b(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|"
     r"Pacific|US)/[\w/+-]+"
 )
@@ -114,6 +114,7 @@ def placeholders(text: str) -> set[str]:
     "amounts": ("12.50 EUR", "12,50 EUR"),
     "a version": ("1.2.3", "1.2.3"),
     "a number to call": ("+1 212-555-0101", "+1 212-555-0101"),
+    "nothing": ("0 calls wait.", "0 appels attendent."),
     "a day": ("Sat 28 Nov 17:13", "sam. 28 nov. 17:13"),
     "a country": ("Czech Republic (CZ)", f"{Locale('fr').territories['CZ']} (CZ)"),
     "most words first": ("Import of Ada is done", "Import de Ada est terminé"),
@@ -129,6 +130,56 @@ def test_a_text_is_said_by_its_message_or_its_parts(given: str, expected: str) -
         "paused all of it": "a tout mis en pause", "Import of {x1} is done": "Import de {x1} est terminé",
     })  # fmt: skip
     assert said.say(given) == expected
+
+
+HOSTILE = [
+    ("Line " + "a, a: a becomes " * 500)[:1000],
+    ("aSign in" * 30 + " a " * 40 + "Back")[:790],
+    "Paused (" * 12_500,
+    "a" + " " * 30_000 + "b",
+    "ab" + "." * 10_000 + "ab",
+    "a and a and " * 2_000,
+    "a: " * 5_000,
+    "A. " * 5_000,
+    "1,1," * 5_000,
+    "{t1} {x1} \\1 \\g<0> %s {{7*7}}",
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_no_text_of_a_person_keeps_a_page_busy(language: str) -> None:
+    """Tried each end of each value, the first of these would take minutes."""
+    for text in HOSTILE:
+        assert markup.translated(f"<p>{text}</p>", catalog_of(language).say)
+
+
+@pytest.mark.parametrize("written", [
+    "Paused by phone. The rest is 1,234 EUR on 12 May", "Yes. Wants a call back on Monday: No answer.",
+    "Macedonia", "Georgia", "Chad: paused", "France and Germany", "Sales 1,234.5 EUR", "Letter of 3 March",
+    "Recall\nPaused by phone.",
+])  # fmt: skip
+def test_what_people_wrote_is_not_taken_for_ours(written: str) -> None:
+    for language in LANGUAGE_CODES:
+        assert catalog_of(language).say(written) == written
+
+
+@pytest.mark.django_db
+def test_evidence_and_results_are_shown_as_they_came(admin: Client, world: dict[str, Any]) -> None:
+    """Each of these is a message of ours, word by word."""
+    contact, call = world["contact"], world["call"]
+    type(contact).objects.filter(pk=contact.pk).update(consent_evidence="No answer")
+    type(call).objects.filter(pk=call.pk).update(result={"heard": "No answer"}, result_text="No answer")
+    for row in (contact, call):
+        page = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+        shown = admin.get(page, headers={"Accept-Language": "de"}).content.decode()
+        assert '<span translate="no">No answer</span>' in shown
+
+
+@pytest.mark.django_db
+def test_the_search_knows_pages_by_the_words_of_the_reader(admin: Client) -> None:
+    for term in ("Kampagnen", "campaigns"):
+        answer = admin.get(reverse("admin:search"), {"s": term}, headers={"Accept-Language": "de"})
+        assert reverse("admin:campaigns_campaign_changelist") in answer.content.decode()
 
 
 def shout(text: str) -> str:
@@ -165,6 +216,7 @@ def test_texts_of_a_page_change_and_nothing_else(html: str, expected: str) -> No
 @pytest.mark.django_db
 @pytest.mark.parametrize(("chosen", "accepts", "language"), [
     ("", "", "en"), ("", "fr", "fr"), ("", "de-AT,de;q=0.9,en;q=0.5", "de"), ("", "it, es;q=0.3", "es"),
+    ("", "de;q=0", "en"),
     ("", "it", "en"), ("en", "fr", "en"), ("es", "fr", "es"), ("", "*", "en"), ("", "fr;q=0, de", "de"),
 ])  # fmt: skip
 def test_the_reader_chooses_the_language_or_the_browser_does(
@@ -200,6 +252,15 @@ def test_what_a_form_offers_and_stores_is_the_same_in_every_language(admin: Clie
     refused = admin.post(page, {"language": "xx", "timezone": ""})
     assert "xx ist keine" in unescape(refused.content.decode()) or "xx" in refused.content.decode()
     assert list(StaffSettings.objects.values_list("language", "timezone")) == [("de", "Europe/Berlin")]
+
+
+@pytest.mark.django_db
+def test_numbers_in_fields_have_no_zeros_that_read_as_thousands(admin: Client, world: dict[str, Any]) -> None:
+    account = world["provideraccount"]
+    page = reverse("admin:providers_provideraccount_change", args=[account.pk])
+    for given, shown in {"5": "5", "0.25": "0.25", "1000": "1000"}.items():
+        type(account).objects.update(calls_per_second=given)
+        assert f'name="calls_per_second" value="{shown}"' in admin.get(page).content.decode()
 
 
 @pytest.mark.django_db

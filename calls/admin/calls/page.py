@@ -27,6 +27,7 @@ from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
 from campaigns.wording import counted
 from providers.adapters.errors import ProviderError
+from tenants.backoffice.languages.written import as_written
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.money import money_text
@@ -333,7 +334,7 @@ def _sent(call: Call) -> dict[str, str]:
 
 
 def _result(call: Call) -> list[tuple[str, str]]:
-    text = [("Result as text", call.result_text)] if call.result_text else []
+    text: list[tuple[str, str]] = [("Result as text", as_written(call.result_text))] if call.result_text else []
     if isinstance(call.result, dict):
         return [*((str(name), _plain(value)) for name, value in call.result.items()), *text]
     return [("Result", _plain(call.result)), *text] if call.result else text
@@ -342,4 +343,4 @@ def _result(call: Call) -> list[tuple[str, str]]:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return json.dumps(value, ensure_ascii=False, indent=1) if isinstance(value, dict | list) else str(value)
+    return as_written(json.dumps(value, ensure_ascii=False, indent=1) if isinstance(value, dict | list) else value)

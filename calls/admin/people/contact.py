@@ -29,6 +29,7 @@ from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import Whereabouts
 from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
 from tenants.backoffice.bulk_pages import BulkStep
+from tenants.backoffice.languages.written import as_written
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.policy import Action
 
@@ -186,7 +187,7 @@ def _consent(contact: Contact) -> list[tuple[str, str]]:
     return [
         ("Basis", contact.consent_basis or "-"),
         ("Given", local_time(contact.consent_at)),
-        ("Evidence", contact.consent_evidence or "-"),
+        ("Evidence", as_written(contact.consent_evidence or "-")),
     ]
 
 

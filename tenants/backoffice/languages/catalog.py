@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from tenants.backoffice.languages.messages import PLACEHOLDER, messages_of
 ENGLISH = "en"
 KEPT = 20_000  # translated texts of a process and language
 DEEP = 4  # texts within texts
+LONGEST = 800  # characters of a text that is compared with messages; a longer one is a person's, or a message whole
 ZERO_IS_ONE = {"fr"}  # languages in which nothing has the singular
 _KINDS = {"i": "[0-9a-f]{8}[0-9a-f-]*", "n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
-_SEPARATORS = (re.compile(r"( · | \| | \u2013 | — | → |; )"), re.compile(r"(: )"), re.compile(r"(, | and | or )"))
-_LIST = _SEPARATORS[-1]
-_ASIDE = re.compile(r"(.*\S) \((.+)\)")
+_BESIDE, _LABEL = re.compile(r"( · | \| | \u2013 | — | → )"), re.compile(r"(: )")
+_SEPARATORS = (_BESIDE, _LABEL, re.compile(r"(, | and | or |; )"))
+MARKS = string.punctuation + " «»“”…·\u2013—→←"
 _COUNTED = re.compile(r"(.*\D) ([\d,.]+ ?%?)")
-_EDGES = re.compile(r"^([\W_]*)(.*?)([\W_]*)$", re.DOTALL)
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 
 
@@ -41,11 +42,16 @@ class _Pattern:
 
     @cached_property
     def matches(self) -> re.Pattern[str]:
-        """Compiled when it is first needed: all would take most of a second."""
-        parts = enumerate(PLACEHOLDER.split(self.text))
-        return re.compile(
-            "".join(f"(?P<{part}>{_KINDS[part[0]]})" if place % 2 else re.escape(part) for place, part in parts)
-        )
+        """Compiled when it is first needed: all would take most of a second.
+
+        A value ends where the next words of the message first come, and no other end is tried: somebody's text of a
+        thousand characters would keep a message with five values busy for minutes.
+        """
+        begins, *rest = PLACEHOLDER.split(self.text)
+        pairs = list(zip(rest[::2], rest[1::2], strict=True))
+        parts = [f"(?>(?P<{name}>{_KINDS[name[0]]}){re.escape(words)})" for name, words in pairs[:-1]]
+        name, ends = pairs[-1]
+        return re.compile(f"{re.escape(begins)}{''.join(parts)}(?P<{name}>{_KINDS[name[0]]}){re.escape(ends)}")
 
 
 class Catalog:
@@ -77,6 +83,8 @@ class Catalog:
     def found(self, text: str, depth: int = 0) -> str | None:
         """Return the translation of a text, None if there is none. White space counts as one space."""
         text = " ".join(text.split())
+        if len(text) > LONGEST:
+            return self._exact.get(text)
         if not _LETTERS.search(text):
             return self._plain(text)
         if depth > DEEP:
@@ -87,8 +95,13 @@ class Catalog:
         return conventions.dates(conventions.numbers(text, self.language), self.language)
 
     def _message(self, text: str, depth: int) -> str | None:
-        if exact := self._known(text):
+        if not text:
+            return None
+        if exact := self._known(text) or (self._names.get(text) if depth else None):
             return exact
+        none = text.startswith("0 ") and text.endswith("s") and depth <= DEEP and self.language in ZERO_IS_ONE
+        if none and (found := self._message(f"0 {text[2:-1]}", DEEP + 1)):
+            return found
         for pattern in self._candidates(text):
             if match := pattern.matches.fullmatch(text):
                 said, whole = self._filled(pattern.said, match.groupdict(), depth)
@@ -97,13 +110,7 @@ class Catalog:
         lower = text[0].lower() + text[1:]
         if lower != text and (found := self._message(lower, depth)):
             return found[0].upper() + found[1:]
-        if text.startswith("0 ") and self.language in ZERO_IS_ONE and (found := self._known_count(text)):
-            return found
         return None
-
-    def _known_count(self, text: str) -> str | None:
-        """Return “0 contact” for “0 contacts”."""
-        return self._message(f"0 {text[2:].removesuffix('s')}", DEEP) if text.endswith("s") else None
 
     def _loosely(self, text: str, depth: int) -> str | None:
         """Return the message with most words of its own, although a text within it is not known: it may be a name."""
@@ -114,8 +121,10 @@ class Catalog:
 
     def _known(self, text: str) -> str | None:
         """Return a message without placeholders. A sentence may be shown without its mark, a label with one."""
+        if not text:
+            return None
         exact = self._exact
-        if found := self._days.get(text) or exact.get(text) or self._names.get(text):
+        if found := self._days.get(text) or exact.get(text):
             return found
         if text[-1] in ":….," and (found := exact.get(text[:-1])):
             return found + self._marks.get(text[-1], text[-1])
@@ -140,39 +149,45 @@ class Catalog:
 
     def _of_parts(self, text: str, depth: int) -> str | None:
         """Return a text made of sentences, of a list, or of a message between marks; None if no part is known."""
-        if aside := _ASIDE.fullmatch(text):
-            head, inner = self._message(aside[1], depth + 1), self.found(aside[2], depth + 1)
-            if head or inner:
-                return f"{head or self._plain(aside[1])} ({inner or self._plain(aside[2])})"
+        before, opens, inside = text.rpartition(" (")
+        if opens and inside.endswith(")"):
+            known, inner = self._message(before, depth + 1), self.found(inside[:-1], depth + 1)
+            if known or inner:
+                return f"{known or self._plain(before)} ({inner or self._plain(inside[:-1])})"
         parts = _SENTENCES.split(text)
         if len(parts) > 1:
             return self._joined(parts, " ", depth)
-        edges = _EDGES.match(text)
-        if edges and edges[2] != text and (edges[1] or edges[3]) and (inner := self._message(edges[2], depth + 1)):
-            return f"{edges[1]}{inner}{edges[3]}"
+        bare = text.strip(MARKS)
+        if bare != text and bare and (inner := self._message(bare, depth + 1)):
+            begins = text.index(bare)
+            return f"{text[:begins]}{inner}{text[begins + len(bare) :]}"
         if (counted := _COUNTED.fullmatch(text)) and (head := self._message(counted[1], depth + 1)):
             return f"{head} {self._plain(counted[2])}"
         who, _, did = text.partition(" ")  # of the audit log: “ada started the campaign”
         if did[:1].islower() and " " in did and not self._known(who) and (what := self._message(did, depth + 1)):
             return f"{who} {what}"
         for separator in _SEPARATORS:
-            found = separator.split(text)
-            if len(found) > 1:
-                said = [part if place % 2 else self.found(part, depth + 1) for place, part in enumerate(found)]
-                known = [each is not None for each in said[::2]]
-                if all(known) if separator is _LIST else any(known):
+            pieces = separator.split(text)
+            if len(pieces) > 1:
+                within = depth + (separator in (_BESIDE, _LABEL))  # a list of countries alone may be a name
+                said = [part if place % 2 else self.found(part, within) for place, part in enumerate(pieces)]
+                if self._belong(separator, pieces[0], said[::2]):
                     return "".join(
                         self._between.get(part, part) if place % 2 else (each or self._plain(part))
-                        for place, (part, each) in enumerate(zip(found, said, strict=True))
+                        for place, (part, each) in enumerate(zip(pieces, said, strict=True))
                     )
         plain = self._plain(text)
         return plain if plain != text else None
 
+    def _belong(self, separator: re.Pattern[str], first: str, said: list[str | None]) -> bool:
+        """Return whether parts are ours: some beside “ · ”, the label before a colon, all of a list."""
+        if separator is _BESIDE:
+            return any(each is not None for each in said)
+        return all(each is not None for each in said) or (separator is _LABEL and bool(self._known(first)))
+
     def _joined(self, parts: list[str], between: str, depth: int) -> str | None:
         said = [self.found(part, depth + 1) for part in parts]
-        if all(each is None for each in said):
-            return None
-        return between.join(each or self._plain(part) for each, part in zip(said, parts, strict=True))
+        return between.join(each for each in said if each) if all(said) else None
 
 
 def _first_word(text: str) -> str:

@@ -34,8 +34,11 @@ def number(text: str, language: str) -> str:
 
 
 def numbers(text: str, language: str) -> str:
-    """Return a text whose numbers with marks are written so. Addresses, versions and phone numbers stay."""
-    return _MARKED.sub(lambda found: number(found[0], language), text)
+    """Return an amount whose number has marks, such as “1,234.50 EUR”, written so. Phone numbers and versions stay.
+
+    Within another text numbers stay: somebody may have written it.
+    """
+    return text if _WORDS.search(text) else _MARKED.sub(lambda found: number(found[0], language), text)
 
 
 def dates(text: str, language: str) -> str:

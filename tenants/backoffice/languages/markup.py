@@ -30,7 +30,6 @@ _SHOWN = re.compile(
 _BUTTON = re.compile(r"""<input\b(?=[^>]*\stype=["']?(?:submit|button|reset)\b)[^>]*>""")
 _VALUE = re.compile(r"""(?<=\s)(value)="([^"]*)\"""")
 _DATA = re.compile(r"""(?<=\s)(data-value|data-options)="([^"]*)\"""")
-_SPACES = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 
 
 def translated(html: str, say: Say) -> str:
@@ -82,10 +81,13 @@ def _title(text: str, say: Say) -> str:
 
 
 def _text(piece: str, say: Say) -> str:
-    before, text, after = _SPACES.match(piece).groups()  # type: ignore[union-attr]  # it matches everything
+    text = piece.strip()
     plain = unescape(text)
     said = say(plain)
-    return piece if said == plain else f"{before}{escape(said)}{after}"
+    if said == plain:
+        return piece
+    begins = piece.index(text)
+    return f"{piece[:begins]}{escape(said)}{piece[begins + len(text) :]}"
 
 
 def _tag(piece: str, say: Say) -> str:

@@ -58,7 +58,7 @@ def language_of_user(user: Any) -> str:
 
 def _of_browser(request: HttpRequest) -> Iterator[str]:
     offered = dict(LANGUAGES)
-    for code, _ in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
+    for code, quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
         language = code.partition("-")[0]
-        if language in offered:
+        if language in offered and quality:
             yield language
