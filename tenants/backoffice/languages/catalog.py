@@ -22,6 +22,7 @@ _SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
 _BESIDE, _LABEL = re.compile(r"( · | \| | \u2013 | — | → )"), re.compile(r"(: )")
 _SEPARATORS = (_BESIDE, _LABEL, re.compile(r"(, | and | or |; )"))
 MARKS = string.punctuation + " «»“”…·\u2013—→←"
+_NO_VERBS = {"and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "to", "with"}
 _COUNTED = re.compile(r"(.*\D) ([\d,.]+ ?%?)")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 
@@ -164,8 +165,11 @@ class Catalog:
         if (counted := _COUNTED.fullmatch(text)) and (head := self._message(counted[1], depth + 1)):
             return f"{head} {self._plain(counted[2])}"
         who, _, did = text.partition(" ")  # of the audit log: “ada started the campaign”
-        if did[:1].islower() and " " in did and not self._known(who) and (what := self._message(did, depth + 1)):
-            return f"{who} {what}"
+        verb = did.partition(" ")[0]
+        if verb[:1].islower() and verb != did and verb not in _NO_VERBS and not self._known(who):
+            what = self._message(did, depth + 1)
+            if what:
+                return f"{who} {what}"
         for separator in _SEPARATORS:
             pieces = separator.split(text)
             if len(pieces) > 1:
