@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
@@ -44,6 +45,7 @@ WRITTEN = re.compile(
 _SQL = re.compile(
     r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|DROP|SET|BEGIN|RETURN|COALESCE|CASE|IS NOT|TIME ZONE)\b"
 )
+COUNTRIES = set(Locale("en").territories.values())  # their names come from there
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CODE = re.compile(r"^[\w./:?=&%<>{}\[\]()*+|\\^$#@!~`'\"-]+$")
 
@@ -53,7 +55,7 @@ def messages() -> dict[str, str]:
     found: dict[str, str] = {}
     for place, text in (*_of_code(), *_of_templates()):
         text = " ".join(text.split())
-        if is_message(text):
+        if is_message(text) and text not in COUNTRIES:
             found.setdefault(text, place)
     composed = (CATALOGS / "composed.txt").read_text().splitlines()
     ours = {text: "composed.txt" for text in composed if text and not text.startswith("#")}
