@@ -152,7 +152,7 @@ class Catalog:
         """Return a text made of sentences, of a list, or of a message between marks; None if no part is known."""
         before, opens, inside = text.rpartition(" (")
         if opens and inside.endswith(")"):
-            known, inner = self._message(before, depth + 1), self.found(inside[:-1], depth + 1)
+            known, inner = self.found(before, depth + 1), self.found(inside[:-1], depth + 1)
             if known or inner:
                 return f"{known or self._plain(before)} ({inner or self._plain(inside[:-1])})"
         parts = _SENTENCES.split(text)
