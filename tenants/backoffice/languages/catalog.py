@@ -74,18 +74,17 @@ class Catalog:
             f" {word} ": f" {said} " for word in ("and", "or") if (said := self._known(word))
         }
         self._between[": "] = f"{self._marks.get(':', ':')} "
-        self.say = lru_cache(KEPT)(self._say)
+        self._found = lru_cache(KEPT)(self.found)
 
-    def _say(self, text: str) -> str:
-        """Return the text in this language. What no message is for stays, with its numbers and days rewritten."""
-        found = self.found(text)
-        return self._plain(text) if found is None else found
+    def say(self, text: str) -> str:
+        """Return the text in this language. What no message is for stays; amounts and moments are rewritten."""
+        if len(text) > LONGEST:
+            return self._exact.get(" ".join(text.split()), text)
+        return self._found(text) or self._plain(text)
 
     def found(self, text: str, depth: int = 0) -> str | None:
         """Return the translation of a text, None if there is none. White space counts as one space."""
         text = " ".join(text.split())
-        if len(text) > LONGEST:
-            return self._exact.get(text)
         if not _LETTERS.search(text):
             return self._plain(text)
         if depth > DEEP:
