@@ -30,7 +30,8 @@ class TranslatePages:
         if not request.path.startswith((reverse("admin:index"), reverse("manual"))) or not _is_page(response):
             return response
         patch_vary_headers(response, ["Accept-Language"])
-        language = language_of(request)
+        failed = response.status_code >= 500  # the database may be away: it is not asked again
+        language = next(_of_browser(request), ENGLISH) if failed else language_of(request)
         response["Content-Language"] = language
         if language != ENGLISH:
             page = translated(response.content.decode(), speaker(language))
