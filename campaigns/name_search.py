@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, models
 from django.db.models import BooleanField, F, Func, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from campaigns.models import Contact
 from campaigns.number_search import FEW
@@ -14,6 +15,7 @@ from tenants.search_keys import search_key, ways
 
 NEWEST = 1_000  # contacts that are read before the index
 NEWEST_OF = 100  # organizations
+MANY = 20_000  # contacts whose keys a search of PostgreSQL names; each takes some microseconds
 COMMON = 10  # a word that so many of them have is soon met in the order of a list
 
 
@@ -74,8 +76,10 @@ def _quoted(lexeme: str) -> str:
     return f"'{escaped}'"
 
 
-def named(text: str, organizations: Iterable[int]) -> Q:
+def named(text: str, organizations: Iterable[int], enough: int | None = None) -> Q:
     """Return the condition that a contact of these organizations has a name like the text. Costs two queries at most.
+
+    `enough`: how many contacts the caller shows at most. Of a name that only old contacts have, no more are looked for.
 
     A contact without a key yet is found by how its name begins. The condition has the keys of the contacts, if they are
     few: PostgreSQL takes a search by words for one that finds many, and would read a list from its end until it has met
@@ -95,8 +99,14 @@ def named(text: str, organizations: Iterable[int]) -> Q:
     begins = Q(HasWords(homes, rare))
     if rare != asked:
         begins &= Q(ReadsWords(asked))
-    keys = _keys(Contact.objects.filter(begins | unkeyed, organization__in=homes), FEW + 1)
-    return Q(pk__in=keys) if len(keys) <= FEW else found
+    most = MANY if connection.vendor == "postgresql" else FEW
+    rows = Contact.objects.filter(begins | unkeyed, organization__in=homes)
+    if enough is not None:
+        return Q(pk__in=_keys(rows.filter(erased_at=None), enough))
+    keys = _keys(rows, most + 1)
+    if len(keys) <= FEW:
+        return Q(pk__in=keys)
+    return Q(pk__in=_hidden(keys)) if len(keys) <= most else found
 
 
 def _among_newest(homes: list[int], words: list[str]) -> tuple[int, set[str]]:
@@ -121,6 +131,14 @@ def _among_newest(homes: list[int], words: list[str]) -> tuple[int, set[str]]:
         )
         together, *each = cursor.fetchone()
     return together, {word for word, count in zip(words, each, strict=True) if count >= COMMON}
+
+
+def _hidden(keys: list[int]) -> RawSQL:
+    """Return the keys as rows whose number the planner does not know, so that it reads these contacts and no others.
+
+    Otherwise it would expect to meet some of so many soon, at the end of the list, where nobody has the name.
+    """
+    return RawSQL("SELECT unnest((SELECT %s::bigint[]))", [keys])
 
 
 def _keys(rows: QuerySet[Contact], limit: int) -> list[int]:

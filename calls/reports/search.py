@@ -84,7 +84,7 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         further = ContactNumber.objects.filter(_begins("phone", asked.numbers), asked.mine)
         found |= Q(pk__in=list(further.order_by().values_list("contact_id", flat=True)[:limit]))
     if asked.names:
-        found |= named(asked.term, asked.organizations)
+        found |= named(asked.term, asked.organizations, enough=limit)
     rows = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
     return sorted(rows, key=lambda contact: (contact.name, contact.phone))
 
