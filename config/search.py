@@ -21,7 +21,7 @@ from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
 from tenants.backoffice.languages.catalog import speaker
-from tenants.backoffice.languages.middleware import language_of
+from tenants.backoffice.languages.reader import language_of
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of, regions_of
 

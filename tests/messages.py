@@ -3,7 +3,7 @@
     python -m tests.messages          list those that a catalog lacks, and those that no text has any more
     python -m tests.messages --write  put both right: new messages come without a translation
 
-An f-string is a message with placeholders (tenants/backoffice/languages/catalog.py says which there are).
+An f-string is a message with placeholders (tenants/backoffice/languages/messages.py says which there are).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ WRITTEN = re.compile(
     r"name|inviter|phone|url|address|email|username|filename|value|typed|written|sample|token|path|host|tag|key"
 )
 _SQL = re.compile(
-    r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|DROP|SET|BEGIN|RETURN|COALESCE|CASE|IS NOT|TIME ZONE)\b"
+    r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|CREATE|ALTER|DROP|SET|BEGIN|RETURN|COALESCE|CASE|IS NOT|TIME ZONE|"
+    r"OVER)\b"
 )
 COUNTRIES = set(Locale("en").territories.values())  # their names come from there
 _WORD = re.compile(r"[A-Za-z]{2,}")
-_CODE = re.compile(r"^[\w./:?=&%<>{}\[\]()*+|\\^$#@!~`'\"-]+$")
 
 
 def messages() -> dict[str, str]:
@@ -68,17 +68,6 @@ def _words_alone(text: str) -> str:
     return PLACEHOLDER.sub("{}", text)
 
 
-FOREIGN = str.maketrans(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "ΑΒϹΔΕΦГНΙЈΚΛΜΝΟΠԚЯЅΤЏѴѠΧΥΖабϲδеφгнιјκλмνоπԛяѕτџѵѡχуζ"
-)
-
-
-def foreign(text: str) -> str:
-    """Return a message in the language of the tests: other letters, the same placeholders."""
-    parts = PLACEHOLDER.split(text)
-    return "".join(f"{{{part}}}" if place % 2 else part.translate(FOREIGN) for place, part in enumerate(parts))
-
-
 def is_message(text: str) -> bool:
     words = PLACEHOLDER.sub(" ", text)
     if not _WORD.search(words) or "}{" in text or _SQL.search(text) or "\\" in text or "%s" in text or "__" in text:
@@ -86,7 +75,7 @@ def is_message(text: str) -> bool:
     if " " not in text.strip():
         return bool(re.fullmatch(r"[A-Z][a-z]+(?:-[a-z]+)*[.:?…]?", text))
     return len(re.findall(r"[a-z]", words)) >= (3 if words == text else 4) and not re.search(
-        r"[<>={}|\[\]]|\(\?|dark:|font-|text-", words
+        r"[<>={}|\[\]]|\(\?|dark:|font-|text-|oklch|concat_ws", words
     )
 
 
@@ -185,7 +174,8 @@ _TAG = re.compile(r"</?[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>", re.DOTALL)
 _ATTRIBUTE = re.compile(r"\s(?:title|placeholder|aria-label|aria-description|alt|label|data-[\w-]+|value)=\"([^\"]*)\"")
 
 _ENDS_TEXT = re.compile(
-    r"\{%\s*(?:if|elif|else|endif|for|empty|endfor|with|endwith|block|endblock|autoescape|endautoescape|include|load)\b[^%]*%\}"
+    r"\{%\s*(?:if|elif|else|endif|for|empty|endfor|with|endwith|block|endblock|autoescape|endautoescape|include|load)"
+    r"\b[^%]*%\}"
 )
 
 
@@ -199,12 +189,7 @@ def _of_templates() -> Iterator[tuple[str, str]]:
 def _shown(source: str) -> Iterator[str]:
     for words in re.findall(r"\{[%{][^}]*?\"([A-Z][^\"]*)\"[^}]*?[%}]\}", source):
         yield words
-    source = re.sub(
-        r"\{%\s*(?:if|elif|else|endif|for|empty|endfor|with|endwith|block|endblock|autoescape|endautoescape|include|load)[^%]*%\}",
-        "\0",
-        source,
-    )
-    for part in source.split("\0"):
+    for part in _ENDS_TEXT.split(source):
         for words in (*_ATTRIBUTE.findall(part), *_TAG.split(part)):
             for paragraph in words.split("\n\n"):
                 yield from map(_placed, _numbers_of(paragraph))

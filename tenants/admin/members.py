@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from tenants import key_owners, members
 from tenants.backoffice.forms import choice_field, text_field
-from tenants.backoffice.languages.middleware import language_of
+from tenants.backoffice.languages.reader import language_of
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedInline
 from tenants.backoffice.sign_in import password_links

@@ -103,7 +103,7 @@ def _reach(user: Any) -> Reach:
     names = {pk: name for pk, *_, name, _ in found if pk in grants}
     regions = {pk: region for pk, *_, region, _, _ in found}
     required = any(row[4] for row in found)
-    return Reach(actor, grants, False, zone, language, two_step_required=required, names=names, regions=regions)
+    return Reach(actor, grants, zone=zone, language=language, two_step_required=required, names=names, regions=regions)
 
 
 class LocalTimeMiddleware:

@@ -13,7 +13,7 @@ from unfold.admin import TabularInline
 
 from tenants.backoffice.bulk_pages import BulkPages
 from tenants.backoffice.object_pages import ObjectPages
-from tenants.backoffice.scoped_forms import ScopedForms
+from tenants.backoffice.scoped_forms import PlainDecimals, ScopedForms
 from tenants.backoffice.scoped_lists import ScopedLists
 
 
@@ -31,7 +31,7 @@ class ReadOnlyAdmin(ScopedAdmin):
     add_action = change_action = delete_action = None
 
 
-class ScopedInline(TabularInline):
+class ScopedInline(PlainDecimals, TabularInline):
     """Rows in the form of a parent. The permission to change the parent covers them."""
 
     extra = 0

@@ -21,7 +21,16 @@ from tenants.backoffice.scoped_rows import ScopedRows
 from tenants.backoffice.typed_times import LocalTimeField, SplitLocalTimeInput
 
 
-class ScopedForms(ScopedRows):
+class PlainDecimals:
+    """Forms, or rows in a form, whose decimals have no zeros at their end."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.DecimalField):
+            kwargs.setdefault("form_class", PlainDecimalField)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # of Django's admin
+
+
+class ScopedForms(PlainDecimals, ScopedRows):
     """The forms of a ScopedAdmin. The organization is known before a form is shown, and its choices depend on it."""
 
     add_title: ClassVar[str] = ""
@@ -96,8 +105,6 @@ class ScopedForms(ScopedRows):
             kwargs.setdefault("form_class", LineField if isinstance(db_field, models.CharField) else LinesField)
             if picker := picker_of(db_field):
                 kwargs["widget"] = picker
-        elif isinstance(db_field, models.DecimalField):
-            kwargs.setdefault("form_class", PlainDecimalField)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if isinstance(db_field, models.DateTimeField):
             return field

@@ -48,6 +48,8 @@ window.setInterval = (what, delay, ...rest) => setIntervalAsIs(what, delay === 3
 # Events of htmx when a refresh ends with its page. An error of the server or the network has another name.
 CUT_OFF = {"htmx:sendAbort", "htmx:afterRequest"}
 WIDTHS = (1280, 400)
+# The page learns with its first question whose it is. Until then it sends a form without asking.
+ASKED = "performance.getEntriesByName(`${location.origin}/admin/session/`).some(each => each.responseEnd > 0)"
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
 SETTLES = 20_000  # milliseconds in which a page takes another width: its menus fold, its charts are drawn again
 # Nothing moves or fades, except what never stops. Half-faded text has too little contrast.

@@ -13,14 +13,13 @@ from tenants.backoffice.languages.catalog import catalog_of
 from tenants.models import Organization, StaffSession, StaffSettings
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, WIDTHS, Contexts, desk, expect, spill_at, until, visit
+from tests.browser.support import ASKED, MARKS, WIDTHS, Contexts, desk, expect, spill_at, until, visit
 
 pytestmark = MARKS
 SAID = catalog_of("de").say
 OF_EACH_KIND = re.compile(
     r"^(dashboard|launch|contacts|contact|campaigns|campaign \w+|call \w+|organization|new campaign)$"
 )
-ASKED = "performance.getEntriesByName(`${location.origin}/admin/session/`).some(each => each.responseEnd > 0)"
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ import pytest
 
 from campaigns.models import ContactList
 from tenants.models import Organization, StaffSession
-from tests.browser.support import MARKS, Contexts, a_member, expect, replaced, sign_in, until
+from tests.browser.support import ASKED, MARKS, Contexts, a_member, expect, replaced, sign_in, until
 
 pytestmark = MARKS
 ADD = "/admin/campaigns/contactlist/add/"
 TOLD = "#session-ended"
 QUESTION = "**/admin/session/"
-# The page learns with its first question whose it is. Until then it sends a form without asking.
-ASKED = "performance.getEntriesByName(`${location.origin}/admin/session/`).some(each => each.responseEnd > 0)"
 
 # Playwright does not click while a page waits for its next one. A second request would have begun when it says so.
 SECOND_CLICK = """addEventListener("submit", event => {

@@ -76,7 +76,7 @@ def test_a_chart_needs_three_values(
     answer = part(manager, campaign, "result_figures")
     [card] = answer.context["cards"]
     assert card["few"] and card["rows"] == [] and card["values"] == "2 values"
-    assert "<bdi>&lt;b&gt;שם&lt;/b&gt;</bdi>" in answer.content.decode()
+    assert '<bdi translate="no">&lt;b&gt;שם&lt;/b&gt;</bdi>' in answer.content.decode()
 
 
 def test_the_recipients_have_the_chosen_columns(manager: Client, answered: Campaign) -> None:

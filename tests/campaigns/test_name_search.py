@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from campaigns import name_keys
 from campaigns.models import Contact, NameKeyRenewal
 from campaigns.name_search import named
+from campaigns.number_search import FEW
 from tenants.models import Organization
 from tenants.search_keys import FORM, contains, name_key, narrows, search_key, ways
 from tests.campaigns.names_of_the_world import GIVEN_AND_FAMILY
@@ -291,6 +292,24 @@ def test_a_search_reads_through_the_index_and_no_other_organization(
         assert {"contact_name_words", "contact_name_unkeyed"} <= set(plans[-1 - bool(count)].split()), plans
     rows = Contact.objects.filter(named("Élodie", [organization.pk]))
     assert rows.filter(organization=organization).count() == 3_750  # too many to be named by their keys
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite serves small tables")
+def test_a_name_that_many_old_contacts_have_is_not_looked_for_among_the_new_ones(organization: Organization) -> None:
+    """More than their keys name one by one, and none of the newest: a list is read from its end."""
+    Contact.objects.bulk_create(
+        Contact(organization=organization, phone=f"+3361{n:07}", name="Vieux" if n < FEW + 100 else "Neuf")
+        for n in range(3 * FEW)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('contact_name_words')")
+        cursor.execute("ANALYZE campaigns_contact")
+    rows = Contact.objects.filter(named("Vieux", [organization.pk]), organization=organization)
+    assert rows.count() == FEW + 100
+    plan = rows.order_by("-pk")[:8].explain(analyze=True)
+    assert sum(map(int, re.findall(r"Rows Removed by [A-Za-z ]+: (\d+)", plan))) <= 10, plan
+    named_few = Contact.objects.filter(named("Vieux", [organization.pk], enough=8))
+    assert named_few.count() == 8
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no index of words")

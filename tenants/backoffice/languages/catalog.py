@@ -16,7 +16,6 @@ ENGLISH = "en"
 KEPT = 20_000  # translated texts of a process and language
 DEEP = 4  # texts within texts
 LONGEST = 800  # characters of a text that is compared with messages; a longer one is a person's, or a message whole
-ZERO_IS_ONE = {"fr"}  # languages in which nothing has the singular
 _KINDS = {"i": "[0-9a-f]{8}[0-9a-f-]*", "n": conventions.NUMBER.pattern, "p": r"\+\d+", "t": r".+?", "x": r".+?"}
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+(?=[A-Z0-9“(])")
 _BESIDE, _LABEL = re.compile(r"( · | \| | \u2013 | — | → )"), re.compile(r"(: )")
@@ -62,7 +61,7 @@ class Catalog:
         self.language = language
         self._names = conventions.names(language)
         self._days = conventions.days(language)
-        self._marks = {":": "\N{NO-BREAK SPACE}:"} if language == "fr" else {}
+        self._marks = conventions.MARKS.get(language, {})
         self._exact: dict[str, str] = {}
         self._patterns: dict[str, list[_Pattern]] = defaultdict(list)
         for text, translation in messages.items():
@@ -99,7 +98,9 @@ class Catalog:
             return None
         if exact := self._known(text) or (self._names.get(text) if depth else None):
             return exact
-        none = text.startswith("0 ") and text.endswith("s") and depth <= DEEP and self.language in ZERO_IS_ONE
+        none = (
+            text.startswith("0 ") and text.endswith("s") and depth <= DEEP and self.language in conventions.ZERO_IS_ONE
+        )
         if none and (found := self._message(f"0 {text[2:-1]}", DEEP + 1)):
             return found
         for pattern in self._candidates(text):

@@ -11,6 +11,10 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from tenants.backoffice.pickers import country_choices, currency_choices, language_choices
 
+# What the CLDR does not say: a colon after a space, no thing in the singular, a point after the day of a month.
+MARKS = {"fr": {":": "\N{NO-BREAK SPACE}:"}}
+ZERO_IS_ONE = {"fr"}
+AFTER_DAY = {"de": "."}
 NUMBER = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _BEGINS, _ENDS = r"(?<![\w.,:/+-])", r"(?![\w,:/]|\.\d)"
 _GROUPED = r"[-\u2212]?\d{1,3}(?:,\d{3})+(?:\.\d+)?"
@@ -59,8 +63,7 @@ def _day(found: re.Match[str], language: str) -> str:
     else:
         width = "abbreviated" if written == "May" else "wide"
         month = locale.months["format"][width][_FULL_MONTHS.index(written) + 1]
-    between = {"de": ". ", "es": " "}.get(language, " ")
-    return f"{_weekday(found['day'], locale)}{found['number']}{between}{month}"
+    return f"{_weekday(found['day'], locale)}{found['number']}{AFTER_DAY.get(language, '')} {month}"
 
 
 def _weekday(written: str | None, locale: Locale) -> str:

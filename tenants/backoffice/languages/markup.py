@@ -17,7 +17,7 @@ from django.utils.html import escape
 Say = Callable[[str], str]
 _TAG = re.compile(r"""(<!--.*?-->|<![a-zA-Z][^>]*>|</?[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
 _NAME = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
-_KEPT = {"script", "style", "pre", "code", "textarea", "bdi", "svg"}
+_KEPT = {"script", "style", "pre", "code", "textarea", "svg"}
 _MARKED = re.compile(
     r"""\stranslate=["']?no|\sclass=["'][^"']*\bmaterial-symbols-outlined\b"""  # a symbol's name is its text
     r"""|^<t[dh][^>]*\sclass=["']field-(?:name|filename|label|tag_chips|on_lists)\b"""

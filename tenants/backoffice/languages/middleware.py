@@ -1,20 +1,17 @@
-"""The language of the reader: as set on “My settings”, else the first language of the browser that is offered."""
+"""Pages in the language of their reader."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.translation.trans_real import parse_accept_lang_header
 
 from tenants.backoffice.languages.catalog import ENGLISH, speaker
 from tenants.backoffice.languages.markup import translated
-from tenants.backoffice.roles import reach_of
-from tenants.models.members import LANGUAGES, StaffSettings
+from tenants.backoffice.languages.reader import language_of, language_of_browser
 
 _PAGE = re.compile(r'(<html lang=)"en(?:-us)?"')
 
@@ -31,7 +28,7 @@ class TranslatePages:
             return response
         patch_vary_headers(response, ["Accept-Language"])
         failed = response.status_code >= 500  # the database may be away: it is not asked again
-        language = next(_of_browser(request), ENGLISH) if failed else language_of(request)
+        language = language_of_browser(request) if failed else language_of(request)
         response["Content-Language"] = language
         if language != ENGLISH:
             page = translated(response.content.decode(), speaker(language))
@@ -43,23 +40,3 @@ class TranslatePages:
 
 def _is_page(response: HttpResponse) -> bool:
     return not response.streaming and response.get("Content-Type", "").startswith("text/html")
-
-
-def language_of(request: HttpRequest) -> str:
-    """Return the code of the language in which this request is answered."""
-    user = getattr(request, "user", None)
-    chosen = reach_of(request).language if user is not None and user.is_authenticated else ""
-    return chosen or next(_of_browser(request), ENGLISH)
-
-
-def language_of_user(user: Any) -> str:
-    """Return the language that a user has chosen, empty if none."""
-    return StaffSettings.objects.filter(user=user.pk).values_list("language", flat=True).first() or ""
-
-
-def _of_browser(request: HttpRequest) -> Iterator[str]:
-    offered = dict(LANGUAGES)
-    for code, quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
-        language = code.partition("-")[0]
-        if language in offered and quality:
-            yield language

@@ -19,7 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from tenants.backoffice.languages.catalog import speaker
 from tenants.backoffice.languages.markup import paragraphs
-from tenants.backoffice.languages.middleware import language_of_user
+from tenants.backoffice.languages.reader import language_of_user
 from tenants.backoffice.sign_in.forms import span
 from tenants.bidi import isolated
 from tenants.models import Organization

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 
-from tenants.backoffice.languages.middleware import language_of
+from tenants.backoffice.languages.reader import language_of
 from tenants.backoffice.sign_in import password_links
 from tenants.backoffice.sign_in.forms import (
     NewPasswordForm,
