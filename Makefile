@@ -9,10 +9,15 @@ DATABASE ?= postgresql
 SEED ?= 1
 
 # What the sizes of a proof are.
-CONTACTS_small := 300
+CONTACTS_small := 40
+CONTACTS_medium := 300
 CONTACTS_large := 50000
-EXAMPLES_small := 12
+EXAMPLES_small := 3
+EXAMPLES_medium := 12
 EXAMPLES_large := 200
+CHAOS_small := small
+CHAOS_medium := small
+CHAOS_large := large
 CONTACTS ?= 50000
 EXAMPLES ?= 25
 SCALE ?= 0.1
@@ -83,10 +88,10 @@ requirements: $(VENV)/.dev-installed  ## pin the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra dev --extra extras pyproject.toml -o requirements-dev.txt > /dev/null
 
-proof: $(VENV)/.dev-installed  ## the long proofs, each in SIZE=small or large (docs/testing.md)
-	$(BIN)/python -m tests.suite --proof
+proof: $(VENV)/.dev-installed  ## the long proofs, in SIZE=small (minutes), medium or large (docs/testing.md)
+	$(BIN)/python -m tests.suite --proof $(SIZE)
 	$(MAKE) schemathesis EXAMPLES=$(EXAMPLES_$(SIZE)) ARGS="-n 2"
-	$(MAKE) chaos SIZE=$(SIZE)
+	$(MAKE) chaos SIZE=$(CHAOS_$(SIZE))
 	$(MAKE) simulate CONTACTS=$(CONTACTS_$(SIZE))
 
 # SIZE=large also crashes the database. DATABASE=sqlite is possible; ARGS="--seed 7" replays the injections of a run.

@@ -33,7 +33,7 @@ from tenants.models import ApiKey, Organization, Tenant
 
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-QUICK = 25  # examples of a property in `make test`
+EXAMPLES = {"quick": 25, "small": 75, "medium": 400, "large": 400}  # of a property, in `make test` and in each proof
 MIGRATED = os.environ.get("TEST_TEMPLATE")  # a database, or a file of SQLite, that tests/suite.py migrated once
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission", "tenants_keycanary"}
 
@@ -41,9 +41,9 @@ os.environ.setdefault("DIAL_JOURNAL", "off")  # of processes that tests start
 
 # No deadline: how long an example takes depends on the machine, not on the product.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=QUICK)
-settings.register_profile("proof", settings.get_profile("trunkline"), max_examples=400)
-settings.load_profile("quick")  # `--hypothesis-profile proof` overrides it
+for size, number in EXAMPLES.items():
+    settings.register_profile(size, settings.get_profile("trunkline"), max_examples=number)
+settings.load_profile("quick")  # `--hypothesis-profile` overrides it
 
 
 @pytest.hookimpl(trylast=True)
@@ -146,8 +146,11 @@ def unguard_the_audit_log() -> None:
 
 
 def examples(number: int, proof: int = 400) -> settings:
-    """Return settings with this many examples in `make test`, for a test whose examples are slow or many."""
-    return settings(max_examples=proof if settings().max_examples > QUICK else number, suppress_health_check=UNCHECKED)
+    """Return settings for a test whose examples are slow or many: this many in `make test`, thrice as many in a small
+    proof, `proof` in a larger one."""
+    asked = settings().max_examples
+    count = number if asked == EXAMPLES["quick"] else 3 * number if asked == EXAMPLES["small"] else proof
+    return settings(max_examples=count, suppress_health_check=UNCHECKED)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Run the suite: all of it on a PostgreSQL server of its own, and on SQLite what SQLite can change.
 
-python -m tests.suite [--only sqlite|postgresql|pgbouncer] [--proof] [arguments for pytest]
+python -m tests.suite [--only sqlite|postgresql|pgbouncer] [--proof small|medium|large] [arguments for pytest]
 
 Where PostgreSQL's programs are not installed, the whole suite runs on SQLite. `--proof` runs the long proofs instead,
-and the property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on
-both databases. `--only pgbouncer` runs what a pooler can change, through PgBouncer. See docs/testing.md.
+and the property tests with more examples. The small ones run as the suite does, the others once: on PostgreSQL where it
+is installed. Paths among the arguments run on both databases. `--only pgbouncer` runs what a pooler can change, through
+PgBouncer. See docs/testing.md.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
+# The tests of each size of the proofs. A profile of Hypothesis has the same name.
+PROOFS = {"small": "long or hypothesis"} | dict.fromkeys(("medium", "large"), "long or proof or hypothesis")
 WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"
 # No standby and no checkpoints in a run. No compiled plans: a table without statistics looks large to the planner.
@@ -108,11 +111,11 @@ THROUGH_POOLER = [
 def main() -> int:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--only", choices=["sqlite", "postgresql", "pgbouncer"])
-    parser.add_argument("--proof", action="store_true")
+    parser.add_argument("--proof", choices=PROOFS)
     options, rest = parser.parse_known_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with this process
     if options.proof:
-        rest = ["-m", "proof or hypothesis", "--hypothesis-profile", "proof", *rest]
+        rest = ["-m", PROOFS[options.proof], "--hypothesis-profile", options.proof, *rest]
     results = {}
     with TemporaryDirectory(prefix="trunkline-sqlite-") as folder, database(options.only) as server:
         if options.only in ("postgresql", "pgbouncer") and not server:
@@ -123,7 +126,7 @@ def main() -> int:
             results["PostgreSQL"] = run(rest, {"DATABASE_URL": server, "TEST_TEMPLATE": TEMPLATE})
         if options.only == "sqlite" or not server:
             results["SQLite"] = run(rest, on_sqlite(folder))
-        elif options.only is None and not options.proof:
+        elif options.only is None and options.proof in (None, "small"):
             asked = named(rest)
             code = run(rest if asked else [*rest, *ON_SQLITE], on_sqlite(folder))
             results["SQLite"] = 0 if rest and code == NOTHING_COLLECTED else code

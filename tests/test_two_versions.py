@@ -1,6 +1,6 @@
 """The version before calls on while the database is migrated and afterwards, until this version takes over.
 
-It needs PostgreSQL and the history of the project: `TRUNKLINE_OLD=<commit> python -m tests.suite --proof
+It needs PostgreSQL and the history of the project: `TRUNKLINE_OLD=<commit> python -m tests.suite --proof medium
 tests/test_two_versions.py`. Without the variable, the newest version before whose database this one has to migrate.
 """
 

@@ -55,6 +55,7 @@ def hours_around_now() -> tuple[str, str]:
     return f"{opens:%H}:00", f"{closes:%H}:00"
 
 
+@pytest.mark.long
 def test_a_newcomer_gets_from_a_file_to_results(tmp_path: Path, chromium: Chromium) -> None:
     file = tmp_path / "people.csv"
     file.write_text(PEOPLE)

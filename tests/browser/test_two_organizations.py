@@ -115,6 +115,7 @@ def lists(path: str) -> Iterator[str]:
         yield f"{path}export.csv{query}"
 
 
+@pytest.mark.long
 def test_the_mark_is_everywhere_at_home(browsers: Contexts, theirs: Organization) -> None:
     """Otherwise its absence elsewhere would prove nothing."""
     page = desk(browsers, theirs, "admin")
@@ -123,6 +124,7 @@ def test_the_mark_is_everywhere_at_home(browsers: Contexts, theirs: Organization
     assert [name for name in unseen if not name.startswith(SAYS_NOTHING) and name not in steps] == []
 
 
+@pytest.mark.long
 def test_pages_lists_files_and_forms_have_no_word_of_it(
     browsers: Contexts, theirs: Organization, ours: Organization
 ) -> None:
@@ -138,7 +140,11 @@ def test_pages_lists_files_and_forms_have_no_word_of_it(
                 unmarked(answer.text(), path)
 
 
-@pytest.mark.parametrize("share", [3, pytest.param(1, marks=pytest.mark.proof)], ids=["a third", "all"])
+@pytest.mark.parametrize(
+    "share",
+    [9, pytest.param(3, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.proof)],
+    ids=["a ninth", "a third", "all"],
+)
 def test_its_addresses_are_pages_that_do_not_exist(
     browsers: Contexts, theirs: Organization, ours: Organization, share: int
 ) -> None:

@@ -138,6 +138,7 @@ def state(row: models.Model) -> dict[str, Any]:
     return dict(type(row)._default_manager.filter(pk=row.pk).values().get())
 
 
+@pytest.mark.long
 def test_what_one_does_arrives_and_who_may_not_can_not(staff: Mapping[Level, Any]) -> None:
     for doing in DOINGS:
         row = doing.row()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from calls.models import Call
 from calls.outcomes import circuit_breaker
 from campaigns.do_not_call import entries
@@ -37,6 +39,7 @@ def nowhere(page: Any, *texts: str) -> None:
         expect(page.locator("body")).not_to_contain_text(text, use_inner_text=True)
 
 
+@pytest.mark.long
 def test_a_new_campaign(staff: Staff) -> None:
     manager, operator = staff[Level.MANAGER], staff[Level.OPERATOR]
     operator.goto(f"{ADMIN}/campaigns/campaign/")
@@ -105,6 +108,7 @@ def test_a_call_is_launched(staff: Staff) -> None:
     assert Call.objects.get(to_number=NUMBER).created_by == "operator"
 
 
+@pytest.mark.long
 def test_an_import(staff: Staff, tmp_path: Path) -> None:
     manager, operator, viewer = staff[Level.MANAGER], staff[Level.OPERATOR], staff[Level.VIEWER]
     people = ContactList.objects.earliest("pk")
@@ -186,6 +190,7 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", state="detached")
 
 
+@pytest.mark.long
 def test_accounts_and_numbers(staff: Staff) -> None:
     manager, operator = staff[Level.MANAGER], staff[Level.OPERATOR]
     account = ProviderAccount.objects.get(provider="polyai")
@@ -214,6 +219,7 @@ def test_accounts_and_numbers(staff: Staff) -> None:
     expect(operator.locator("body")).to_contain_text("Night desk")
 
 
+@pytest.mark.long
 def test_search_files_and_settings(staff: Staff) -> None:
     admin, manager, operator, viewer = (staff[level] for level in reversed(list(staff)))
     person = Contact.objects.get(name="Forget Me")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -23,6 +23,7 @@ from campaigns.models import Campaign
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Alert, Organization, Tenant
 from tests.calls import support
+from tests.conftest import examples
 from tests.waiting import PATIENCE
 
 NUMBERS = [f"+16465556{n:03d}" for n in range(12)]
@@ -172,7 +173,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
 class NoInterleavingOverspends(TestCase):
     """Placings, outcomes, failures and budgets in any order."""
 
-    @settings(max_examples=25)
+    @examples(8, proof=100)
     @given(
         st.lists(st.sampled_from(["feed", "claim", "end", "not sent", "single"]), min_size=5, max_size=25),
         st.decimals("0.10", "2.00", places=2),

@@ -45,7 +45,10 @@ def all_are_placed(made: Campaign) -> bool:
 
 
 @pytest.mark.parametrize(("seconds", "row", "sentence"), [
-    (3600, "clock", r"The clock of a worker is 3[56]\d\d seconds ahead of this machine's. Set both by NTP."),
+    pytest.param(
+        3600, "clock", r"The clock of a worker is 3[56]\d\d seconds ahead of this machine's. Set both by NTP.",
+        marks=pytest.mark.long,
+    ),
     (-3600, "worker", r"The last heartbeat of a worker was 3[56]\d\d seconds ago."),
 ])  # fmt: skip
 def test_a_jump_of_an_hour_calls_nobody_twice_and_loses_nobody(

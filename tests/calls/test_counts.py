@@ -147,13 +147,14 @@ class World:
             transaction.set_rollback(True)
 
 
+@pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 6), marks=pytest.mark.long)])
 @pytest.mark.django_db
 def test_any_sequence_of_changes_leaves_true_counts(
-    organization: Organization, assistant: Assistant, phone_number: PhoneNumber, subtests: Any
+    organization: Organization, assistant: Assistant, phone_number: PhoneNumber, subtests: Any, seeds: range
 ) -> None:
     an_assistant(phone_number.account, name="Second")
     counting = set()
-    for seed in range(6):
+    for seed in seeds:
         with subtests.test(seed=seed):
             world, deeds = World(organization, assistant, phone_number, seed), []
             for _ in range(50):

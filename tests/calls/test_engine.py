@@ -45,8 +45,14 @@ def assert_stored_as_it_was(made: Campaign, sandbox: Any) -> None:
         assert call.status in (dial["outcome"], Status.UNCONFIRMED), (dial, call.status)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("with_callbacks", [True, False], ids=["callbacks", "reading alone"])
+@pytest.mark.parametrize(
+    ("provider", "with_callbacks"),
+    [
+        pytest.param(slug, told, id=f"{'callbacks' if told else 'reading alone'}-{slug}", marks=marks)
+        for place, slug in enumerate(PROVIDERS)
+        for told, marks in ((place % 2 == 0, []), (place % 2 != 0, pytest.mark.long))
+    ],
+)
 def test_a_campaign_ends_with_every_outcome_stored(
     provider: str, with_callbacks: bool, callers: Organization, sandbox: Any, request: pytest.FixtureRequest
 ) -> None:
@@ -143,8 +149,15 @@ def test_a_campaign_whose_calls_are_all_refused_alike_pauses_itself(callers: Org
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("people", [25, pytest.param(60, marks=pytest.mark.proof)])
+@pytest.mark.parametrize(
+    ("people", "provider"),
+    [
+        pytest.param(people, slug, marks=pytest.mark.proof if people > 25 else least, id=f"{people}-{slug}")
+        for slug in PROVIDERS
+        for least in ([] if slug == "callingbox" else pytest.mark.long,)
+        for people in (25, 60)
+    ],
+)
 def test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing(
     people: int, provider: str, callers: Organization, sandbox: Any, hooks: str
 ) -> None:

@@ -318,7 +318,10 @@ def left_to_others() -> bool:
 
 
 def matrix(*, in_a_transaction: bool) -> Iterator[Any]:
-    """Return every action at every point. `make test` runs one action at each point; the others are proofs."""
+    """Return every action at every point.
+
+    `make test` runs one action at every fourth point, `make proof SIZE=small` one at each; the others are proofs.
+    """
     for number, point in enumerate(POINTS):
         if (point in IN_A_TRANSACTION) != in_a_transaction:
             continue
@@ -326,7 +329,10 @@ def matrix(*, in_a_transaction: bool) -> Iterator[Any]:
         if ACTIONS[usual] == "close" and point in NO_CONNECTION_HERE:
             usual -= 1
         for action in ACTIONS:
-            marks = [] if action == ACTIONS[usual] or (point, action) in ALWAYS else [pytest.mark.proof]
+            if action == ACTIONS[usual]:
+                marks = [pytest.mark.long] if number % 4 else []
+            else:
+                marks = [pytest.mark.long if (point, action) in ALWAYS else pytest.mark.proof]
             if action == "close" and point in NO_CONNECTION_HERE:
                 marks.append(pytest.mark.skipif("connection.vendor == 'sqlite'", reason="no connection in this thread"))
             yield pytest.param(point, action, marks=marks, id=f"{point}-{action}")

@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -30,6 +30,7 @@ from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
 from tests.calls import support
+from tests.conftest import examples
 
 pytestmark = pytest.mark.django_db
 AREAS = ("212", "305", "415")
@@ -107,7 +108,7 @@ def test_recipients_who_may_not_be_called_take_no_turn(line: PhoneNumber) -> Non
 class AnyPeopleInAnySteps(TestCase):
     """Campaigns beside each other, in steps of any size, with calls that end, are retried and dequeued."""
 
-    @settings(max_examples=25)
+    @examples(8, proof=100)
     @given(
         st.lists(st.tuples(st.integers(1, 9), st.integers(1, 4)), min_size=1, max_size=3),
         st.sampled_from(list(Campaign.NumberChoice)),

@@ -335,7 +335,11 @@ def compared(world: World) -> Iterator[tuple[str, Any, Any]]:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "seeds",
-    [range(8), *(pytest.param(range(n, n + 20), marks=pytest.mark.proof) for n in range(0, 200, 20))],
+    [
+        range(3),
+        pytest.param(range(3, 8), marks=pytest.mark.long),
+        *(pytest.param(range(n, n + 20), marks=pytest.mark.proof) for n in range(0, 200, 20)),
+    ],
     ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}",
 )
 def test_what_is_shown_is_what_the_rows_say(seeds: range) -> None:

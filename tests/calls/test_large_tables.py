@@ -114,6 +114,7 @@ def test_an_old_organization_does_not_read_the_rows_of_others(
             assert rows < own + READ, (page, rows, plan)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
 def test_a_list_of_one_thing_reads_what_it_finds(organization: Organization, sign_in: SignIn, api: Any) -> None:
     """The only row of a line, a contact and a campaign is the oldest: a list that is read from its end reads all."""

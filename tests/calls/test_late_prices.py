@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import time_machine
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -28,8 +28,8 @@ from providers.models import PhoneNumber
 from tenants.models import Organization, Tenant
 from tenants.money import Money
 from tests.calls import support
+from tests.conftest import examples
 
-RUNS = 500 if settings().max_examples > 100 else 15  # `make proof` runs 500
 NUMBERS = {"callingbox": range(700, 712), "allomia": range(800, 812)}
 MORNING = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 READ_FOR = timedelta(minutes=30)  # docs/what-is-promised.md: a price is awaited for half an hour
@@ -185,7 +185,7 @@ STEP = st.one_of(
 class NoLatePriceOverspends(TestCase):
     """Claims, ends, prices and time in any order, on the engine's own paths."""
 
-    @settings(max_examples=RUNS)
+    @examples(5, proof=500)
     @given(st.lists(STEP, min_size=6, max_size=20), st.tuples(CAP, CAP, CAP), st.integers(1, 12))
     def test(self, steps: list[tuple[str, ...]], caps: tuple[Decimal, Decimal, Decimal], lines: int) -> None:
         with time_machine.travel(MORNING, tick=False) as clock:

@@ -147,7 +147,10 @@ def base(db: None, settings: Any) -> Base:
     return Base(organization, lines, contacts, listed, campaigns)
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=[pytest.mark.slow, pytest.mark.proof])])
+@pytest.mark.parametrize(
+    "examples",
+    [2, pytest.param(5, marks=pytest.mark.long), pytest.param(40, marks=[pytest.mark.slow, pytest.mark.proof])],
+)
 def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(
     base: Base, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:

@@ -150,6 +150,7 @@ def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(numb
     assert not fresh(number).blocked(timezone.now())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_campaign_lives_through_an_outage_of_its_provider(
     callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch

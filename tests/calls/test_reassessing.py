@@ -303,7 +303,7 @@ def decided_from_the_start(played: Played, world: World, now: datetime) -> dict[
 
 
 @pytest.mark.hypothesis
-@examples(12)
+@examples(4)
 @given(
     before=worlds, after=worlds, edited=st.sets(st.sampled_from(sorted(VALUES)), min_size=1), minutes=st.integers(0, 90)
 )

@@ -158,7 +158,7 @@ def test_what_dies_is_replaced_and_the_work_goes_on(callers: Organization, sandb
 @pytest.mark.parametrize(
     "number_of_signal",
     [
-        pytest.param(signal.SIGSTOP, id="frozen"),
+        pytest.param(signal.SIGSTOP, id="frozen", marks=pytest.mark.long),
         pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.proof),  # `make test` kills engines in its chaos
     ],
 )
@@ -198,6 +198,7 @@ def a_task_process_freezes(process: subprocess.Popen[bytes], impatient: Path) ->
     eventually(beating, "upkeep did not resume")
 
 
+@pytest.mark.long
 def test_a_worker_that_was_cut_off_for_an_hour_comes_back_by_itself(
     callers: Organization, sandbox: Any, tmp_path: Path
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_worker_that_was_cut_off_for_an_hour_comes_back_by_itself(
     assert len(sandbox.journal()) == 1
 
 
+@pytest.mark.long
 def test_a_task_queue_that_is_emptied_loses_no_work(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
     """It holds only the next upkeep task. What is to be done stands in our own tables."""
     number = support.reach(callers, sandbox.url, "allomia")
@@ -297,7 +299,8 @@ STOPS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
 @pytest.mark.parametrize(
     "ways",
     [
-        pytest.param(["SIGINT to its group", "SIGTERM to all, the watcher last", "SIGTERM to each kind"], id="some"),
+        pytest.param(["SIGTERM to each kind"], id="one"),
+        pytest.param(["SIGINT to its group", "SIGTERM to all, the watcher last"], id="some", marks=pytest.mark.long),
         pytest.param(list(STOPS), id="all", marks=pytest.mark.proof),
     ],
 )
@@ -322,6 +325,7 @@ def test_a_stop_ends_every_process_and_doubts_no_call_whoever_is_signalled(
     assert len(sandbox.journal()) == 2 * len(ways)
 
 
+@pytest.mark.long
 def test_a_call_ordered_while_nothing_runs_waits_and_a_second_worker_shares_the_work(
     callers: Organization, sandbox: Any, tmp_path: Path
 ) -> None:

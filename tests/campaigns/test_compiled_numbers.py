@@ -155,9 +155,10 @@ def check_facts(many: int, seed: int) -> None:
         assert (may_be_mobile(e164), is_in_use(e164)) == (kind in {1, 2}, kind != 99), e164
 
 
-def test_numbers_are_read_at_once_as_they_are_read_thoroughly() -> None:
-    good, quick = check_texts(20_000, seed=1)
-    assert good > 7_000
+@pytest.mark.parametrize(("texts", "seed"), [(4_000, 7), pytest.param(20_000, 1, marks=pytest.mark.long)])
+def test_numbers_are_read_at_once_as_they_are_read_thoroughly(texts: int, seed: int) -> None:
+    good, quick = check_texts(texts, seed=seed)
+    assert good > texts * 0.35
     assert quick > good * 0.3, "the common forms are read at once"
 
 

@@ -65,6 +65,10 @@ SEVERAL_LINES = [
     ("consent_evidence", "x" * 10_001, REFUSED),
     ("slot", "é" * 8_192, REFUSED),  # with the name it is more than 16 KB
 ]
+A_THIRD = pytest.mark.parametrize(
+    "part",
+    [pytest.param(slice(n, None, 3), id=f"third {n}", marks=pytest.mark.long if n else []) for n in range(3)],
+)
 ZONES = {
     "Europe/Paris": "Europe/Paris",
     "europe/paris": "Europe/Paris",
@@ -137,15 +141,17 @@ def doors(api: ApiClient, manager: Client, contact_list: ContactList) -> Doors:
     return Doors(api, manager, contact_list)
 
 
-def test_texts_of_one_line(doors: Doors, subtests: pytest.Subtests) -> None:
-    for field, text, stored in ONE_LINE:
+@A_THIRD
+def test_texts_of_one_line(doors: Doors, subtests: pytest.Subtests, part: slice) -> None:
+    for field, text, stored in ONE_LINE[part]:
         for door, found in doors.all({"phone": PHONE, field: text}):
             with subtests.test(f"{field} {text[:20]!r} {door}"):
                 assert (getattr(found, field) if found else REFUSED) == stored
 
 
-def test_texts_of_several_lines(doors: Doors, subtests: pytest.Subtests) -> None:
-    for name, text, stored in SEVERAL_LINES:
+@A_THIRD
+def test_texts_of_several_lines(doors: Doors, subtests: pytest.Subtests, part: slice) -> None:
+    for name, text, stored in SEVERAL_LINES[part]:
         for door, found in doors.all({"phone": PHONE, name: text}):
             with subtests.test(f"{text[:20]!r} {door}"):
                 values = found and {"consent_evidence": found.consent_evidence, **found.variables}

@@ -97,7 +97,7 @@ moments = st.integers(0, 14 * 1440).map(lambda minutes: datetime(2026, 3, 24, tz
 some_zones = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3)
 
 
-@examples(100)
+@examples(35)
 @given(st.lists(some_hours, max_size=3), some_zones, moments)
 def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
     hours: list[Hours], names: list[str], moment: datetime

@@ -32,7 +32,7 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(contacts=150, kills=11, seconds=11, do_not_call=4, pauses=2, crashes=0, deadline=360, workers=2),
+    "tiny": Size(contacts=90, kills=7, seconds=7, do_not_call=4, pauses=2, crashes=0, deadline=360, workers=2),
     "small": Size(contacts=1_000, kills=40, seconds=40, do_not_call=20, pauses=6, crashes=0, deadline=360, accounts=2),
     "large": Size(
         contacts=10_000, kills=200, seconds=400, do_not_call=60, pauses=30, crashes=5, deadline=1_200, accounts=3

@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage, storages
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.models import Heartbeat
@@ -31,6 +31,7 @@ from tenants.models import Organization
 from tests.buckets import BUCKET, SECRET, Bucket, serving
 from tests.campaigns.test_import_job import counts, many, rejected, run
 from tests.config.test_starting import started
+from tests.conftest import examples
 from tests.test_environment import GIVEN, NOWHERE
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +104,7 @@ def test_a_step_that_was_never_committed_is_not_read_and_is_replaced(
     assert b"half a row" not in downloaded(imp) and downloaded(imp).startswith(before)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=6), st.lists(st.integers(0, 5), max_size=3))
 def test_steps_read_as_the_bytes_that_were_written_last_at_each_offset(
     bucket: Bucket, pieces: list[bytes], repeated: list[int]
@@ -121,7 +122,7 @@ def test_steps_read_as_the_bytes_that_were_written_last_at_each_offset(
     assert bucket.objects == {}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 120)), max_size=5))
 def test_an_object_is_read_from_anywhere_as_a_file_is(
     bucket: Bucket, data: bytes, reads: list[tuple[int, int]]

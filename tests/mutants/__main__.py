@@ -153,8 +153,9 @@ def pytest(root: Path, names: Sequence[str], url: str, examples: int = 0) -> Run
     environment |= {"MODEL_EXAMPLES": str(examples), "MODEL_SHRINKS": ""} if examples else {}
     timeout = TIMEOUT + 5 * examples
     report = root / ("report-postgresql.xml" if url else "report-sqlite.xml")  # both may run in one tree
-    plugins = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    command = [sys.executable, "-m", "pytest", "-q", *plugins, "--tb=short", f"--junitxml={report}", *names]
+    options = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--hypothesis-profile=small"]
+    options += ["-m", "not long and not proof" if examples else "not proof", "--tb=short", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", "-q", *options, *names]
     run = Run()
     try:
         done = subprocess.run(

@@ -29,9 +29,16 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 @pytest.mark.parametrize(
     ("only", "lasts", "at_least", "share"),
     [
-        pytest.param("crowded", timedelta(days=1.25), 5, 6, id="shared limits"),
+        pytest.param("crowded", timedelta(days=1.25), 5, 6, id="shared limits", marks=pytest.mark.long),
         pytest.param("world", timedelta(days=1), 5, 6, id="countries of many clocks"),
-        pytest.param("edits", timedelta(days=4), 10, 10, id="edits, and a night in which clocks go forward"),
+        pytest.param(
+            "edits",
+            timedelta(days=4),
+            10,
+            10,
+            id="edits, and a night in which clocks go forward",
+            marks=pytest.mark.long,
+        ),
         pytest.param("promises", timedelta(days=3), 10, 10, id="callbacks"),
         pytest.param("closures", timedelta(days=425), 60, 1, id="a year of closures", marks=pytest.mark.proof),
         pytest.param(None, months.LASTS, 300, 1, id="a month", marks=pytest.mark.proof),
