@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -148,16 +149,15 @@ def test_a_campaign_whose_calls_are_all_refused_alike_pauses_itself(callers: Org
     assert rings(sandbox) == {}
 
 
+def faulty() -> Iterator[Any]:
+    """Yield numbers of people with each provider: few people and one provider in `make test`."""
+    for slug in PROVIDERS:
+        yield pytest.param(25, slug, marks=[] if slug == "callingbox" else pytest.mark.long, id=f"25-{slug}")
+        yield pytest.param(60, slug, marks=pytest.mark.proof, id=f"60-{slug}")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("people", "provider"),
-    [
-        pytest.param(people, slug, marks=pytest.mark.proof if people > 25 else least, id=f"{people}-{slug}")
-        for slug in PROVIDERS
-        for least in ([] if slug == "callingbox" else pytest.mark.long,)
-        for people in (25, 60)
-    ],
-)
+@pytest.mark.parametrize(("people", "provider"), list(faulty()))
 def test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing(
     people: int, provider: str, callers: Organization, sandbox: Any, hooks: str
 ) -> None:
