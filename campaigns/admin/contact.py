@@ -22,6 +22,7 @@ from campaigns import further_numbers, tagging
 from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
+from campaigns.admin.saved_filter import LIST_FILTER, segment_link
 from campaigns.admin.segment import SEGMENT_FILTER, SegmentFilter
 from campaigns.admin.tag import TAG_FILTER, contacts_url
 from campaigns.contact_locks import lock_numbers
@@ -196,7 +197,7 @@ class _GroupFilter(admin.SimpleListFilter):
 
 class ListFilter(_GroupFilter):
     title = "contact list"
-    parameter_name = "lists__id__exact"
+    parameter_name = LIST_FILTER
     model, of, order = ContactList, "memberships__contact_list", "-memberships__contact"
 
 
@@ -261,7 +262,7 @@ class ContactAdmin(NumberedAdmin):
         return sum(sizes(mine.filter(pk=chosen[ListFilter.parameter_name]).values_list("pk", flat=True)).values())
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
-        return import_links(request)
+        return [*segment_link(request), *import_links(request)]
 
     @admin.display(description="phone number")
     def number(self, row: Contact) -> str:

@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from campaigns import segments
+from campaigns.admin.saved_filter import rows_from
 from campaigns.admin.segment_rows import conditions_field, read_rows, rows_of
 from campaigns.models import ContactList, Segment, Tag
 from campaigns.rules.conditions import sentence
@@ -79,7 +80,8 @@ class SegmentForm(ScopedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["conditions"] = rows_of(self.instance.conditions)
+        if self.instance.pk:
+            self.initial["conditions"] = rows_of(self.instance.conditions)
         self.fields["conditions"].help_text = " ".join([HELP, *self._names()])
 
     def _names(self) -> list[str]:
@@ -135,6 +137,9 @@ class SegmentAdmin(ScopedAdmin):
         using = [str(campaign) for obj in objs for campaign in segments.unfinished_of(obj)[:10]]
         others = sum(obj.campaigns.count() for obj in objs)
         return [], {"uses in campaigns; their recipients stay": others}, set(), using
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().get_changeform_initial_data(request), "conditions": rows_from(request)}
 
     def panel_context(self, request: HttpRequest, obj: Segment) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ from tenants.db.key_ranges import created_between
 
 DAY, FROM, TO = "day", "from", "to"
 DAYS = {"today": "Today", "yesterday": "Yesterday", "7days": "Last 7 days"}
+RANGES = {"today": (0, 0), "yesterday": (1, 1), "7days": (6, 0)}  # the first and the last day, in days before today
 
 
 class CreatedFilter(admin.ListFilter):
@@ -66,20 +67,23 @@ class CreatedFilter(admin.ListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.used_parameters:
             return queryset
-        first, last = self._days(timezone.localdate())
+        first, last = days_of(self.used_parameters)
         after_last = last + timedelta(days=1) if last else None
         return queryset.filter(created_between(self.model, _start(first), _start(after_last)))
 
-    def _days(self, today: date) -> tuple[date | None, date | None]:
-        """Return the first and the last day. Raises IncorrectLookupParameters."""
-        day = self.used_parameters.get(DAY)
-        ranges = {"today": (0, 0), "yesterday": (1, 1), "7days": (6, 0)}
-        if day is not None:
-            if day not in ranges:
-                raise IncorrectLookupParameters(day)
-            first, last = ranges[day]
-            return today - timedelta(days=first), today - timedelta(days=last)
-        return _date(self.used_parameters.get(FROM)), _date(self.used_parameters.get(TO))
+
+def days_of(given: Mapping[str, Any]) -> tuple[date | None, date | None]:
+    """Return the first and the last day that the parameters of a date filter choose, in the viewer's time zone.
+
+    Raises IncorrectLookupParameters.
+    """
+    if not (day := given.get(DAY)):
+        return _date(given.get(FROM)), _date(given.get(TO))
+    if day not in RANGES:
+        raise IncorrectLookupParameters(day)
+    today = timezone.localdate()
+    first, last = RANGES[day]
+    return today - timedelta(days=first), today - timedelta(days=last)
 
 
 def _start(day: date | None) -> datetime | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import itertools
 import re
 from typing import Any
 
@@ -12,7 +14,7 @@ from django.urls import reverse
 
 from campaigns import segments
 from campaigns.admin.segment_rows import LABELS, read_rows, rows_of
-from campaigns.models import Campaign, ContactList, Segment, Tag
+from campaigns.models import Campaign, Contact, ContactList, Segment, Tag
 from campaigns.rules.conditions import KINDS, NotACondition, read
 from tenants.models import AuditEntry, Organization
 from tests.campaigns.test_segments import EXPECTED, NEVER, a_segment, someone
@@ -21,6 +23,7 @@ from tests.test_admin import SignIn, sign_in
 __all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
 ADD = reverse("admin:campaigns_segment_add")
+CONTACTS = reverse("admin:campaigns_contact_changelist")
 
 
 def rows(*given: tuple[str, str, str]) -> dict[str, str]:
@@ -179,6 +182,74 @@ def test_use_in_a_new_campaign_is_for_those_who_may_make_one(organization: Organ
     for role, offered in (("operator", False), ("manager", True)):
         page = sign_in(organization, role).get(page_of(segment)).content.decode()
         assert (f"segments={segment.pk}" in page) is offered
+
+
+@pytest.mark.time_machine("2026-05-12T21:30:00Z")
+def test_the_filters_of_the_list_are_saved_as_a_segment_of_the_same_contacts(
+    organization: Organization, contact_list: ContactList, sign_in: SignIn
+) -> None:
+    """A list, a tag and days together, in the zone of the viewer (it is the 13th in Tokyo)."""
+    organization.timezone = "Asia/Tokyo"
+    organization.save()
+    ways = itertools.product((True, False), ("VIP", "Recall"), ("2026-05-11T14:59Z", "2026-05-11T15:00Z"))
+    for number, (listed, tag, created) in enumerate(ways):
+        person = someone(organization, number, tag)
+        Contact.objects.filter(pk=person.pk).update(created_at=created)
+        if listed:
+            contact_list.contacts.add(person)
+    client = sign_in(organization, "operator")
+    vip = Tag.objects.get(name="VIP")
+    filters: list[tuple[dict[str, Any], int]] = [
+        ({"lists__id__exact": contact_list.pk}, 4),
+        ({"tags__id__exact": vip.pk}, 4),
+        ({"from": "2026-05-12", "to": "2026-05-12"}, 4),
+        ({"day": "yesterday"}, 4),
+        ({"day": "7days", "tags__id__exact": vip.pk}, 4),
+        ({"to": "2026-05-11"}, 4),
+        ({"lists__id__exact": contact_list.pk, "tags__id__exact": vip.pk, "from": "2026-05-12"}, 1),
+    ]
+    for query, people in filters:
+        page = client.get(CONTACTS, query)
+        shown = [row.phone for row in page.context["cl"].result_list]
+        assert len(shown) == people, query
+        form = client.get(link_in(page)).context["adminform"].form
+        typed = rows(*((row["kind"], row["variable"], row["value"]) for row in form.initial["conditions"]))
+        client.post(ADD, {"name": str(query), **typed})
+        assert people_in(client, Segment.objects.latest("pk")) == shown, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"q": "Ada"}, {"lists__id__exact": "1", "q": "Ada"}, {"zone_fault": "any", "day": "today"}, {"p": "0"}],
+)
+def test_what_no_segment_can_say_is_not_saved_as_one(
+    organization: Organization, sign_in: SignIn, query: dict[str, str]
+) -> None:
+    someone(organization, 0, "VIP")
+    assert link_in(sign_in(organization, "operator").get(CONTACTS, query)) == ""
+
+
+def test_a_viewer_saves_no_segment(organization: Organization, sign_in: SignIn) -> None:
+    someone(organization, 0, "VIP")
+    page = sign_in(organization, "viewer").get(CONTACTS, {"tags__id__exact": Tag.objects.get().pk})
+    assert page.status_code == 200 and link_in(page) == ""
+
+
+def test_an_address_made_up_fills_the_form_with_nothing_of_others(
+    organization: Organization, sister: Organization, sign_in: SignIn
+) -> None:
+    theirs = ContactList.objects.create(organization=sister, name="Theirs")
+    client = sign_in(organization, "operator")
+    for query in ({"list": theirs.pk}, {"list": "x"}, {"tag": "9" * 30}, {"day": "never"}, {"conditions": "[]"}):
+        page = client.get(ADD, query)
+        assert page.context["adminform"].form.initial["conditions"] == []
+        assert "Theirs" not in page.content.decode()
+
+
+def link_in(page: Any) -> str:
+    """Return the address behind *Save as a segment*."""
+    found = re.search(r'href="([^"]*)"[^>]*><span[^>]*>filter_alt</span>Save as a segment', page.content.decode())
+    return html.unescape(found[1]) if found else ""
 
 
 def test_a_segment_of_a_campaign_that_is_not_over_stays(organization: Organization, sign_in: SignIn) -> None:
