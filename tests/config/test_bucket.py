@@ -38,17 +38,23 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Bucket]:
+def _running() -> Iterator[Bucket]:
     with serving() as bucket:
         yield bucket
 
 
 @pytest.fixture
+def server(_running: Bucket) -> Bucket:
+    """An empty bucket that answers, whatever the test before did to it."""
+    _running.objects.clear()
+    _running.requests.clear()
+    _running.refuses = 0
+    return _running
+
+
+@pytest.fixture
 def bucket(server: Bucket, settings: Any) -> Bucket:
     """A bucket that is the storage of uploads, as the setting makes it. Nothing can be written to the folder."""
-    server.objects.clear()
-    server.requests.clear()
-    server.refuses = 0
     settings.MEDIA_ROOT = "/proc/nowhere"
     settings.STORAGES = {**settings.STORAGES, "default": storage_of(server.url)}
     return server
