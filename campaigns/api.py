@@ -25,7 +25,7 @@ from campaigns.models import (
 )
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.name_search import named
-from campaigns.number_search import having
+from campaigns.number_search import beginning, begun, having
 from campaigns.rules.tag_names import NotATag, read_tags, tag_key
 from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
@@ -260,13 +260,12 @@ class ContactFilters(django_filters.FilterSet):
     def by_prefix(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
         """Return the contacts with such a name, or with a number that begins like this, written in any format."""
         access = self.request.auth
-        found = named(text, access.where(Action.SEE))
-        begins = Q(pk__in=[])
+        homes = access.where(Action.SEE)
         # An unescaped plus in a query string arrives as a space, which the filter form strips.
         plus = phones.e164_prefixes(f"+{text}", ()) if text[:1].isdecimal() else set()
-        for prefix in phones.e164_prefixes(text, self._regions()) | plus:
-            begins |= Q(phone__startswith=prefix)
-        return queryset.filter(found | begins | having(self._further().filter(begins)))
+        prefixes = phones.e164_prefixes(text, self._regions()) | plus
+        further = having(self._further().filter(beginning("phone", prefixes)))
+        return queryset.filter(named(text, homes) | begun(prefixes, homes) | further)
 
     def _regions(self) -> Collection[str]:
         """Return the countries by which the caller's organizations read national numbers."""

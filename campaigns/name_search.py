@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection, models
-from django.db.models import BooleanField, F, Func, Q, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db import models
+from django.db.models import BooleanField, F, Func, Q
 
 from campaigns.models import Contact
-from campaigns.number_search import FEW
+from campaigns.newest import COMMON, met_among_newest
+from tenants.db.first_keys import first_keys, these
 from tenants.search_keys import search_key, ways
 
-NEWEST = 1_000  # contacts that are read before the index
-NEWEST_OF = 100  # organizations
-MANY = 20_000  # contacts whose keys a search of PostgreSQL names; each takes some microseconds
-COMMON = 10  # a word that so many of them have is soon met in the order of a list
+SOON = 3  # of the newest: common words together, which the index would collect one by one, are soon met
 
 
 class HasWords(Func):
@@ -95,55 +92,27 @@ def named(text: str, organizations: Iterable[int], enough: int | None = None) ->
     together, common = _among_newest(homes, asked[0])
     if together >= COMMON:
         return found
+    if together >= SOON and common >= set(asked[0]):
+        return Q(ReadsWords(asked), organization__in=homes) | unkeyed
     rare = [[word for word in way if word not in common] or way for way in asked]
     begins = Q(HasWords(homes, rare))
     if rare != asked:
         begins &= Q(ReadsWords(asked))
-    most = MANY if connection.vendor == "postgresql" else FEW
     rows = Contact.objects.filter(begins | unkeyed, organization__in=homes)
     if enough is not None:
-        return Q(pk__in=_keys(rows.filter(erased_at=None), enough))
-    keys = _keys(rows, most + 1)
-    if len(keys) <= FEW:
-        return Q(pk__in=keys)
-    return Q(pk__in=_hidden(keys)) if len(keys) <= most else found
+        return Q(pk__in=first_keys(rows.filter(erased_at=None), enough))
+    return these(rows, found)
 
 
 def _among_newest(homes: list[int], words: list[str]) -> tuple[int, set[str]]:
     """Return how many of the newest contacts have all the words, and the words that many of them have.
 
-    The index collects all who have a word before it gives the first: a fifth of a second for a million. SQLite has no
-    such index, and digits are searched for as phone numbers.
+    The index collects all who have a word before it gives the first: a fifth of a second for a million. Digits are
+    searched for as phone numbers.
     """
-    if connection.vendor != "postgresql" or all(map(str.isdecimal, words)):
+    if all(map(str.isdecimal, words)):
         return 0, set()  # nobody is called by a number that many are called by
-    asked = homes[-NEWEST_OF:]
-    has = ["strpos(newest.key, %s) > 0"] * len(words)
-    counts = ", ".join(f"count(*) FILTER (WHERE {each})" for each in (" AND ".join(has), *has))
-    given = [f" {word}" for word in words]
-    with connection.cursor() as cursor:
-        # A range and the order of the index: otherwise PostgreSQL reads the newer contacts of others first.
-        cursor.execute(
-            f"SELECT {counts} FROM unnest(%s::bigint[]) AS home, LATERAL (SELECT ' ' || name_key AS key "  # noqa: S608
-            "FROM campaigns_contact WHERE organization_id BETWEEN home AND home ORDER BY organization_id, id DESC "
-            "LIMIT %s) AS newest",
-            [*given, *given, asked, max(1, NEWEST // len(asked))],
-        )
-        together, *each = cursor.fetchone()
-    return together, {word for word, count in zip(words, each, strict=True) if count >= COMMON}
-
-
-def _hidden(keys: list[int]) -> RawSQL:
-    """Return the keys as rows whose number the planner does not know, so that it reads these contacts and no others.
-
-    Otherwise it would expect to meet some of so many soon, at the end of the list, where nobody has the name.
-    """
-    return RawSQL("SELECT unnest((SELECT %s::bigint[]))", [keys])
-
-
-def _keys(rows: QuerySet[Contact], limit: int) -> list[int]:
-    """Return the keys of at most so many rows. The limit is hidden from the planner, so that it uses the index."""
-    sql, values = rows.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH found (id) AS MATERIALIZED ({sql}) SELECT id FROM found LIMIT {limit}", values)  # noqa: S608
-        return [key for (key,) in cursor.fetchall()]
+    each = [("strpos(newest.value, %s) > 0", [f" {word}"]) for word in words]
+    every = " AND ".join(sql for sql, _ in each), [f" {word}" for word in words]
+    together, *counts = met_among_newest(homes, "' ' || name_key", [every, *each])
+    return together, {word for word, count in zip(words, counts, strict=True) if count >= COMMON}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from campaigns.models import ContactNumber
-
-FEW = 1_000
+from campaigns.models import Contact, ContactNumber
+from campaigns.newest import COMMON, met_among_newest
+from tenants.db.first_keys import first_keys, these
 
 
 def having(numbers: QuerySet[ContactNumber]) -> Q:
@@ -16,10 +18,34 @@ def having(numbers: QuerySet[ContactNumber]) -> Q:
     conditions. So many contacts that their keys are not read are soon met when contacts are read in their order. A
     subquery of all keys would be read again for each contact.
     """
-    keys = keys_of(numbers, FEW + 1)
-    return Q(pk__in=keys) if len(keys) <= FEW else Q(Exists(numbers.filter(contact=OuterRef("pk"))))
+    return these(numbers, Q(Exists(numbers.filter(contact=OuterRef("pk")))), of="contact")
 
 
 def keys_of(numbers: QuerySet[ContactNumber], limit: int) -> list[int]:
     """Return the keys of at most so many contacts that have one of these further numbers."""
-    return list(numbers.order_by().values_list("contact", flat=True)[:limit])
+    return first_keys(numbers, limit, of="contact")
+
+
+def beginning(column: str, prefixes: Iterable[str]) -> Q:
+    """Return the condition that a column begins like one of these."""
+    found = Q(pk__in=[])
+    for prefix in sorted(prefixes):
+        found |= Q(**{f"{column}__startswith": prefix})
+    return found
+
+
+def begun(prefixes: Collection[str], organizations: Sequence[int], enough: int | None = None) -> Q:
+    """Return the condition that the first number of a contact of these organizations begins like one of these.
+
+    It has their keys, unless many of the newest are among them, or too many: these are soon met in the order of a list.
+    `enough`: how many contacts the caller shows at most, whichever they are.
+    """
+    if not prefixes or not organizations:
+        return Q(pk__in=[])
+    begins = beginning("phone", prefixes)
+    rows = Contact.objects.filter(begins, organization__in=organizations, erased_at=None)
+    likes = " OR ".join(["starts_with(newest.value, %s)"] * len(prefixes))
+    [met] = met_among_newest(organizations, "phone", [(likes, list(prefixes))])
+    if met >= COMMON:
+        return begins if enough is None else Q(pk__in=list(rows.order_by("-pk").values_list("pk", flat=True)[:enough]))
+    return these(rows, begins) if enough is None else Q(pk__in=first_keys(rows, enough))

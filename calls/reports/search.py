@@ -18,8 +18,10 @@ from django.db.models import Model, Q
 from calls.models import Call, stored_as
 from campaigns.models import Campaign, Contact, ContactList, ContactNumber
 from campaigns.name_search import named
+from campaigns.number_search import beginning, begun
 from campaigns.phones import e164_prefixes
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.db.first_keys import first_keys
 from tenants.search_keys import contains, narrows, search_key
 
 M = TypeVar("M", bound=Model)
@@ -66,13 +68,6 @@ def _ids(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     return uuid.UUID(given.ljust(32, "0")), uuid.UUID(given.ljust(32, "f"))
 
 
-def _begins(column: str, numbers: Iterable[str]) -> Q:
-    found = Q(pk__in=[])
-    for number in sorted(numbers):
-        found |= Q(**{f"{column}__startswith": number})
-    return found
-
-
 def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
     if not asked.term:
         return []
@@ -80,9 +75,9 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
     if asked.ids:
         found |= Q(uuid__range=asked.ids)
     if asked.numbers:
-        found |= _begins("phone", asked.numbers)
-        further = ContactNumber.objects.filter(_begins("phone", asked.numbers), asked.mine)
-        found |= Q(pk__in=list(further.order_by().values_list("contact_id", flat=True)[:limit]))
+        further = ContactNumber.objects.filter(beginning("phone", asked.numbers), asked.mine)
+        found |= begun(asked.numbers, asked.organizations, enough=limit)
+        found |= Q(pk__in=first_keys(further, limit, of="contact"))
     if asked.names:
         found |= named(asked.term, asked.organizations, enough=limit)
     rows = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
@@ -111,16 +106,17 @@ def by_id(asked: Asked) -> Q:
 
 def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int]:
     """Return the internal keys of at most PEOPLE_OF_CALLS contacts with a number that begins with one of these."""
-    wanted = _begins("phone", numbers) & Q(organization__in=list(organizations))
-    first = Contact.objects.filter(wanted).values_list("pk", flat=True)[:PEOPLE_OF_CALLS]
-    further = ContactNumber.objects.filter(wanted).order_by().values_list("contact_id", flat=True)[:PEOPLE_OF_CALLS]
+    prefixes, homes = list(numbers), list(organizations)
+    rows = ContactNumber.objects.filter(beginning("phone", prefixes), organization__in=homes)
+    further = first_keys(rows, PEOPLE_OF_CALLS, of="contact")
+    first = first_keys(Contact.objects.filter(begun(prefixes, homes, enough=PEOPLE_OF_CALLS)), PEOPLE_OF_CALLS)
     return list(dict.fromkeys([*first, *further]))[:PEOPLE_OF_CALLS]
 
 
 def of_name(asked: Asked) -> list[int]:
     """Return the internal keys of at most PEOPLE_OF_CALLS contacts with such a name."""
     rows = Contact.objects.filter(named(asked.term, asked.organizations), asked.mine, erased_at=None)
-    return list(rows.order_by().values_list("pk", flat=True)[:PEOPLE_OF_CALLS])
+    return first_keys(rows, PEOPLE_OF_CALLS)
 
 
 def _containing(rows: Iterable[M], field: str, asked: Asked, limit: int) -> list[M]:
@@ -154,5 +150,5 @@ def assistants(asked: Asked, limit: int = AT_ONCE) -> list[Assistant]:
 def caller_numbers(asked: Asked, limit: int = AT_ONCE) -> list[PhoneNumber]:
     rows = PhoneNumber.objects.filter(asked.mine).select_related("account").order_by("e164")
     if asked.numbers:
-        return list(rows.filter(_begins("e164", asked.numbers))[:limit])
+        return list(rows.filter(beginning("e164", asked.numbers))[:limit])
     return _containing(rows, "label", asked, limit)

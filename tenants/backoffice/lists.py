@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -40,15 +39,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
             keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
             found.object_list = rows.filter(pk__in=keys)
         return found
-
-
-def first_keys(rows: QuerySet[Any]) -> list[Any]:
-    """Return the keys of at most SEARCHED_AT_MOST rows, in no order.
-
-    Without an order the database uses the index of the searched column. With the order of the list it would read
-    the list in that order and hope to meet matching rows soon.
-    """
-    return list(rows.order_by().values_list("pk", flat=True)[:SEARCHED_AT_MOST])
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):

@@ -14,10 +14,11 @@ from django.utils.text import capfirst
 
 from tenants.backoffice.exports import NOT_FILTERS
 from tenants.backoffice.filters import chips_of, quick_days
-from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
+from tenants.backoffice.lists import COUNT_AT_MOST, SEARCHED_AT_MOST, CappedPaginator
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.saved_views import filters_in, views_of
 from tenants.backoffice.scoped_rows import ScopedRows
+from tenants.db.first_keys import first_keys
 from tenants.db.owners import OfEach, reads_each
 from tenants.search_keys import keys_that_contain
 
@@ -96,7 +97,7 @@ class ScopedLists(ScopedRows):
 
     def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
         """Return the keys of the rows found: the first of them for a page, all of them for an export."""
-        return rows.order_by().values("pk") if self.exporting(request) else first_keys(rows)
+        return rows.order_by().values("pk") if self.exporting(request) else first_keys(rows, SEARCHED_AT_MOST)
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
         """Return the number of rows that these filters leave, if it is kept anywhere. None: the rows are counted."""

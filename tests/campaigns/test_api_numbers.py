@@ -123,7 +123,7 @@ def test_a_contact_is_found_by_any_of_its_numbers(api: ApiClient, stranger: Orga
 
 
 def test_a_very_common_prefix_finds_its_contacts(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.number_search.FEW", 1)
+    monkeypatch.setattr("tenants.db.first_keys.FEW", 1)
     ada = a_contact(api, further_numbers=numbers(WORK, HOME))["id"]
     bob = a_contact(api, phone="+33612345600", further_numbers=numbers(WORK))["id"]
     answer = api.get(CONTACTS, {"q": "+3314"})

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from campaigns import name_keys
 from campaigns.models import Contact, NameKeyRenewal
 from campaigns.name_search import named
-from campaigns.number_search import FEW
+from tenants.db.first_keys import FEW
 from tenants.models import Organization
 from tenants.search_keys import FORM, contains, name_key, narrows, search_key, ways
 from tests.campaigns.names_of_the_world import GIVEN_AND_FAMILY

@@ -26,11 +26,12 @@ from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Campaign, Contact, Recipient, RecipientCount
 from campaigns.models.recipient import load_numbers
 from campaigns.name_search import named
-from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
+from tenants.backoffice.lists import SEARCHED_AT_MOST, ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.db.encrypted_fields import UndecryptableSecret
+from tenants.db.first_keys import first_keys
 from tenants.db.owners import OfEach
 
 VERDICTS = {
@@ -157,7 +158,9 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         by_first, by_further = (self.keys_of_search(request, rows) for rows in (contacts, holders))
         found = queryset.filter(Q(contact__in=by_first) | Q(contact__in=by_further))
         # Keys once more: PostgreSQL would look for the contacts in the order of the list, from its end.
-        return (found if self.exporting(request) else queryset.filter(pk__in=first_keys(found))), False
+        return (
+            found if self.exporting(request) else queryset.filter(pk__in=first_keys(found, SEARCHED_AT_MOST))
+        ), False
 
     def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
         if not set(chosen) <= set(COUNTED):
