@@ -82,7 +82,8 @@ def known_in(organizations: Sequence[int], phone: str) -> list[int]:
     ]
     found: set[int] = set()
     for rows in homes:
-        found.update(rows.filter(organization__in=organizations).order_by().values_list("organization", flat=True))
+        here = rows.filter(organization__in=organizations).order_by()
+        found.update(here.values_list("organization", flat=True).distinct())  # one row of a million calls
     return sorted(found)
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from calls.models import Call, Status
 from calls.outcomes import staff_decisions
+from calls.reports.evidence_csv import known_in
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactNumber, Recipient
 from providers.models import Assistant, PhoneNumber
@@ -167,6 +169,23 @@ def test_only_organizations_that_know_the_number_record_the_export(
     holder = Contact.objects.create(organization=organization, phone="+33612345609")
     ContactNumber.objects.create(organization=organization, contact=holder, phone="+33612345601", position=2)
     assert recorded("+33612345601") == [organization.pk]
+
+
+def test_which_organizations_know_the_number_is_one_row_for_each_and_not_for_each_call(
+    call: Call, assistant: Assistant, phone_number: PhoneNumber, organization: Organization
+) -> None:
+    for _ in range(30):
+        a_call(assistant, phone_number, NUMBER)
+    rows: list[int] = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        found = execute(sql, params, many, context)
+        rows.append(context["cursor"].rowcount)
+        return found
+
+    with connection.execute_wrapper(count):
+        assert known_in([organization.pk], NUMBER) == [organization.pk]
+    assert max(rows) <= 1
 
 
 def test_it_needs_a_key_that_may_read(call: Call, organization: Organization, client_for: KeyMaker) -> None:
