@@ -59,6 +59,7 @@ def test_scripts_speak_the_language_of_the_page(manager: Any, organization: Orga
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("every_page", [False, pytest.param(True, marks=pytest.mark.proof)])
 def test_pages_with_longer_words_fit_a_phone(manager: Any, organization: Organization, every_page: bool) -> None:
     work.done(organization)

@@ -26,6 +26,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.sizes import one_in
 from tests.waiting import PATIENCE
 
 connection = connection  # named in a condition below
@@ -105,7 +106,7 @@ def edit() -> None:
     reassessing.notice_edits()
 
 
-@pytest.mark.parametrize("at_once", range(1, 13))
+@pytest.mark.parametrize("at_once", one_in(5, range(1, 13)))
 def test_after_the_last_edit_everybody_is_decided_about_once(
     running: Campaign,
     eleven: list[int],

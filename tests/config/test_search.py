@@ -171,6 +171,7 @@ def test_strange_terms_are_only_text(viewer: Client, call: Call) -> None:
         assert "<script>alert(1)" not in answer.content.decode()
 
 
+@pytest.mark.long
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite serves small tables")
 def test_big_tables_are_asked_through_an_index(
     sign_in: SignIn, organization: Organization, phone_number: PhoneNumber, assistant: Any

@@ -337,7 +337,11 @@ CREATES += [(f"{kind}-list", slug) for kind in ("provider-account", "assistant")
 CREATES += [(f"{kind}-list", "callingbox") for kind in ("provider-account", "assistant")]
 
 
-@pytest.mark.parametrize("share", [8, pytest.param(1, marks=pytest.mark.proof)], ids=["an eighth", "all"])
+@pytest.mark.parametrize(
+    "share",
+    [24, pytest.param(8, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.proof)],
+    ids=["a 24th", "an eighth", "all"],
+)
 @pytest.mark.parametrize(("name", "provider"), CREATES)
 def test_no_nonsense_in_a_field_is_a_500(
     name: str, provider: str, share: int, api: ApiClient, organization: Organization

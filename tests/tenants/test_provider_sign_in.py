@@ -246,6 +246,7 @@ def test_refused_sign_ins_of_an_address_are_slowed_down(oidc: OidcProvider) -> N
     assert come_back(Client(REMOTE_ADDR="192.0.2.8")).status_code == 302, "other addresses do not wait"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("frozen")
 def test_what_is_no_refusal_does_not_count_as_one(oidc: OidcProvider, subtests: Any) -> None:
     """Somebody who thinks better of it, and a provider that is down, however often."""

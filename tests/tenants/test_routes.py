@@ -323,6 +323,7 @@ def test_nobody_sees_anything_unless_signed_in(world: dict[str, models.Model]) -
             assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/admin/login/"), url
 
 
+@pytest.mark.long
 def test_the_address_of_every_form_can_be_opened_after_a_sign_in(
     world: dict[str, models.Model], organization: Organization
 ) -> None:
