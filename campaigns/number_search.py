@@ -34,18 +34,31 @@ def beginning(column: str, prefixes: Iterable[str]) -> Q:
     return found
 
 
-def begun(prefixes: Collection[str], organizations: Sequence[int], enough: int | None = None) -> Q:
+def begun(prefixes: Collection[str], organizations: Sequence[int]) -> Q:
     """Return the condition that the first number of a contact of these organizations begins like one of these.
 
     It has their keys, unless many of the newest are among them, or too many: these are soon met in the order of a list.
-    `enough`: how many contacts the caller shows at most, whichever they are.
     """
+    begins, rows = beginning("phone", prefixes), _whose_number_begins(prefixes, organizations)
+    return begins if _soon_met(prefixes, organizations) else these(rows, begins)
+
+
+def first_begun(prefixes: Collection[str], organizations: Sequence[int], most: int) -> list[int]:
+    """Return the keys of at most so many contacts whose first number begins like one of these."""
+    rows = _whose_number_begins(prefixes, organizations)
+    if _soon_met(prefixes, organizations):
+        return list(rows.order_by("-pk").values_list("pk", flat=True)[:most])
+    return first_keys(rows, most)
+
+
+def _whose_number_begins(prefixes: Collection[str], organizations: Sequence[int]) -> QuerySet[Contact]:
+    return Contact.objects.filter(beginning("phone", prefixes), organization__in=organizations, erased_at=None)
+
+
+def _soon_met(prefixes: Collection[str], organizations: Sequence[int]) -> bool:
+    """Return whether many of the newest contacts have such a number: the index would collect all who have it."""
     if not prefixes or not organizations:
-        return Q(pk__in=[])
-    begins = beginning("phone", prefixes)
-    rows = Contact.objects.filter(begins, organization__in=organizations, erased_at=None)
+        return False
     likes = " OR ".join(["starts_with(newest.value, %s)"] * len(prefixes))
     [met] = met_among_newest(organizations, "phone", [(likes, list(prefixes))])
-    if met >= COMMON:
-        return begins if enough is None else Q(pk__in=list(rows.order_by("-pk").values_list("pk", flat=True)[:enough]))
-    return these(rows, begins) if enough is None else Q(pk__in=first_keys(rows, enough))
+    return met >= COMMON

@@ -18,7 +18,7 @@ from django.db.models import Model, Q
 from calls.models import Call, stored_as
 from campaigns.models import Campaign, Contact, ContactList, ContactNumber
 from campaigns.name_search import named
-from campaigns.number_search import beginning, begun
+from campaigns.number_search import beginning, first_begun
 from campaigns.phones import e164_prefixes
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.db.first_keys import first_keys
@@ -76,7 +76,7 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         found |= Q(uuid__range=asked.ids)
     if asked.numbers:
         further = ContactNumber.objects.filter(beginning("phone", asked.numbers), asked.mine)
-        found |= begun(asked.numbers, asked.organizations, enough=limit)
+        found |= Q(pk__in=first_begun(asked.numbers, asked.organizations, limit))
         found |= Q(pk__in=first_keys(further, limit, of="contact"))
     if asked.names:
         found |= named(asked.term, asked.organizations, enough=limit)
@@ -109,7 +109,7 @@ def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int
     prefixes, homes = list(numbers), list(organizations)
     rows = ContactNumber.objects.filter(beginning("phone", prefixes), organization__in=homes)
     further = first_keys(rows, PEOPLE_OF_CALLS, of="contact")
-    first = first_keys(Contact.objects.filter(begun(prefixes, homes, enough=PEOPLE_OF_CALLS)), PEOPLE_OF_CALLS)
+    first = first_begun(prefixes, homes, PEOPLE_OF_CALLS)
     return list(dict.fromkeys([*first, *further]))[:PEOPLE_OF_CALLS]
 
 

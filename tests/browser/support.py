@@ -176,27 +176,38 @@ class Contexts:
 def _wait_for_the_last_answers() -> None:
     """Wait for the server: after a page closed during a refresh, it must not write once the tables are emptied.
 
-    A connection that the browser opened ahead, or keeps, has a thread too. It may stay open: it answers nothing.
+    A connection that the browser opened ahead, or keeps, has a thread too. It may stay open: it answers nothing, and
+    is not waited for again.
     """
     begun = time.monotonic()
+
+    def over() -> bool:
+        idle = not _answering()
+        if idle and time.monotonic() - begun > CLOSED:
+            _kept.update(_serving())
+        return idle and _serving().keys() <= _kept
+
     try:
-        waiting.eventually(lambda: not _serving() or (time.monotonic() - begun > CLOSED and not _answering()))
+        waiting.eventually(over)
     except AssertionError as error:
-        stacks = "\n".join("".join(traceback.format_stack(frame)) for frame in _serving())
+        stacks = "\n".join("".join(traceback.format_stack(frame)) for frame in _serving().values())
         raise AssertionError(f"A request is still being answered:\n{stacks}") from error
 
 
-def _serving() -> list[FrameType]:
+_kept: set[threading.Thread] = set()  # of connections that stayed open after their pages
+
+
+def _serving() -> dict[threading.Thread, FrameType]:
     """Return what the server's threads for connections do at the moment."""
     frames = sys._current_frames()
     threads = (each for each in threading.enumerate() if "process_request_thread" in each.name)
-    return [frames[each.ident] for each in threads if each.ident in frames]
+    return {each: frames[each.ident] for each in threads if each.ident in frames}
 
 
 def _answering() -> bool:
     return any(
         outer.f_code.co_filename.endswith("wsgiref/handlers.py")
-        for frame in _serving()
+        for frame in _serving().values()
         for outer, _ in traceback.walk_stack(frame)
     )
 
