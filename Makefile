@@ -111,7 +111,7 @@ mutants: $(VENV)/.dev-installed  ## plant deliberate bugs, each of which a test 
 
 # EXAMPLES of good and of bad requests for each operation. SEED=7 makes up others.
 schemathesis: $(VENV)/.dev-installed  ## send made-up requests to every operation of the API's document
-	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s \
+	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s -m "" \
 		tests/config/test_schemathesis.py $(ARGS)
 
 screenshots: $(VENV)/.dev-installed  ## take pictures of every page, in light and dark, wide and narrow

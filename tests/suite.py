@@ -29,6 +29,7 @@ from tests.postgresql import Unavailable, throwaway_server
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
 # The tests of each size of the proofs. A profile of Hypothesis has the same name.
+ELSEWHERE = "--ignore=tests/config/test_schemathesis.py"  # `make proof` runs it with more examples
 PROOFS = {"small": "long or hypothesis"} | dict.fromkeys(("medium", "large"), "long or proof or hypothesis")
 WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"
@@ -115,7 +116,7 @@ def main() -> int:
     options, rest = parser.parse_known_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with this process
     if options.proof:
-        rest = ["-m", PROOFS[options.proof], "--hypothesis-profile", options.proof, *rest]
+        rest = ["-m", PROOFS[options.proof], "--hypothesis-profile", options.proof, ELSEWHERE, *rest]
     results = {}
     with TemporaryDirectory(prefix="trunkline-sqlite-") as folder, database(options.only) as server:
         if options.only in ("postgresql", "pgbouncer") and not server:
