@@ -48,7 +48,7 @@ def main() -> int:
         django.setup()
         from django.db import connection
 
-        old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        old = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
             found = compare(given, port)
         finally:

@@ -59,6 +59,15 @@ def test_growth_and_statements_run_small() -> None:
     assert "claim:" in found and "store ends:" in found
 
 
+@pytest.mark.long
+def test_forecast_webhooks_and_the_month_make_their_databases() -> None:
+    """Django's own way to make one reads every row, secrets as well, unless it is told not to."""
+    assert "ratio" in run("benchmarks.forecast", "--people", "200", DEBUG="true")
+    assert run("benchmarks.webhooks", "--deliveries", "20", "--endpoints", "2", "--rounds", "1", DEBUG="true")
+    month = run("tests.simulation", "--contacts", "40", "--only", "promises", DEBUG="true")
+    assert "Every promise was kept." in month
+
+
 def _measured(directory: Path, names: list[str], **more: str) -> set[str]:
     file = directory / "figures.json"
     sizes = ("--scale", "0.0003", "--rounds", "1", "--seconds", "2")

@@ -1,4 +1,4 @@
-"""python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--quick] [--language fr]
+"""python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--kinds] [--quick] [--language fr]
 
 Take pictures of every page, in light and dark, 1280 and 400 pixels wide, of the demo's organization with some trouble
 added, and of an empty organization.
@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "screenshots")
     parser.add_argument("--only", default="", help="Pages whose names match this.")
+    parser.add_argument("--kinds", action="store_true", help="One row and one confirmation of each kind.")
     parser.add_argument("--quick", action="store_true", help="Light and wide alone.")
     parser.add_argument("--contacts", type=int, default=30)
     parser.add_argument("--language", default="en", help="Of the browser: en, fr, de, es.")
@@ -53,7 +54,10 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
     full = Organization.objects.get()
     work.trouble(full)
     empty = work.nothing_yet(running.password)
-    subjects = [("full", running.user, pages_of(full)), ("empty", work.NEWCOMER, pages_of(empty))]
+    subjects = [
+        (name, user, pages_of(organization, every_state=not options.kinds))
+        for name, user, organization in (("full", running.user, full), ("empty", work.NEWCOMER, empty))
+    ]
     driver = stack.enter_context(sync_playwright())
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

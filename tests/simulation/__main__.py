@@ -51,7 +51,7 @@ def _database(stack: ExitStack, directory: Path) -> None:
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = directory / "month.sqlite3"
         connection.settings_dict["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-    old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    old = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     stack.callback(connection.creation.destroy_test_db, old, 0)
 
 

@@ -122,6 +122,7 @@ def quiet(size: int, begin: datetime, rng: random.Random) -> tuple[Organization,
     number = Number("+12125550100", "only")
     plain = Campaign("only", (), OFFICE, (("only", 1),), (number.e164,), retries=RETRIES, max_attempts=4)
     pace = max(1, round(size / (3 * 9 * 60)))
+    budgeted = MONEY(max(size, 30))  # for fewer, a day would have less than what a call sets aside
 
     def one(name: str, *, rules: Any = None, **limits: Any) -> Organization:
         made = replace(Organization(name, (account,), (number,), (), gap=HOUR, per_day=3), **limits)
@@ -131,7 +132,7 @@ def quiet(size: int, begin: datetime, rng: random.Random) -> tuple[Organization,
 
     capped = tuple(Number(f"+121255501{n:02d}", "only", per_day=max(3, size // 15)) for n in range(3))
     two = (
-        replace(account, name="left", daily_budget=MONEY(size) * MONEY("0.025")),
+        replace(account, name="left", daily_budget=budgeted * MONEY("0.025")),
         replace(account, name="right", price=MONEY("0.15")),
     )
     pair = (replace(number, account="left"), replace(number, e164="+13125550101", account="right"))
@@ -139,7 +140,7 @@ def quiet(size: int, begin: datetime, rng: random.Random) -> tuple[Organization,
         one("pace", rules={"per_minute": pace, "holidays": (begin.date() + timedelta(days=3),)}),
         one("lines", rules={"max_open": 1, "max_attempts": 3}),
         one("numbers", numbers=capped),
-        one("day's budget", daily_budget=MONEY(size) * MONEY("0.02")),
+        one("day's budget", daily_budget=budgeted * MONEY("0.02")),
         one("variants", rules={"assistants": (("left", 2), ("right", 1))}, accounts=two, numbers=pair),
         one("rare", per_30_days=2, per_day=1),
     )
