@@ -6,14 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from typing import cast
 
 import phonenumbers
 
 from campaigns.imports.header_words import plain, words
 from campaigns.phones import EVERYWHERE
+from tenants.country_names import names_in_languages
 
 # ISO 3166-1, alpha-3 beside alpha-2, of the countries with a numbering plan.
 ALPHA_3 = """
@@ -183,19 +181,8 @@ def _names() -> dict[str, str]:
 
 def _locales() -> Iterator[tuple[str, str]]:
     """Yield the countries with a numbering plan and their names in many languages."""
-    for country, names in _locale_data().items():
+    for country, names in names_in_languages().items():
         if country in EVERYWHERE:
             for name in set(names.values()):
                 if not name.startswith("*"):  # the same as in another language
                     yield country, name
-
-
-def _locale_data() -> dict[str, dict[str, str]]:
-    """Load the names alone: their package also loads the places of all numbers, 100 MB."""
-    path = Path(phonenumbers.__file__).with_name("geodata") / "locale.py"
-    spec = spec_from_file_location("phonenumbers.geodata.locale", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"There are no names of countries in {path}.")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return cast(dict[str, dict[str, str]], module.LOCALE_DATA)

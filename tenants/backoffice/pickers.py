@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from phonenumbers.geodata.locale import LOCALE_DATA
 from unfold.widgets import UnfoldAdminSelectWidget
+
+from tenants.country_names import names_in_languages
 
 Choices = Sequence[tuple[str, str]]
 
@@ -76,9 +77,9 @@ def _named(moment: datetime) -> str:
 @cache
 def country_choices() -> Choices:
     """Return countries with numbers of their own, by name: “France (FR)”."""
-    names = {code: names["en"] for code, names in LOCALE_DATA.items() if len(code) == 2 and names.get("en")}
-    # `*fr` stands for the name in French, where both are written alike.
-    plain = {code: LOCALE_DATA[code][name[1:]] if name.startswith("*") else name for code, name in names.items()}
+    known = names_in_languages()
+    names = {code: names["en"] for code, names in known.items() if len(code) == 2 and names.get("en")}
+    plain = {code: known[code][name[1:]] if name.startswith("*") else name for code, name in names.items()}
     return sorted(((code, f"{name} ({code})") for code, name in plain.items()), key=lambda pair: pair[1])
 
 
