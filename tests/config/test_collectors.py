@@ -215,7 +215,7 @@ def test_without_a_collector_nothing_is_measured_or_loaded() -> None:
     assert not [each for each in django_settings.MIDDLEWARE if "traces" in each]
     look = (
         "import sys, django; django.setup(); from calls.engine import process, supervisor; "
-        "from config import urls, wsgi; "
+        "from config import urls; "
         f"print(sorted({RARELY_USED} & set(sys.modules)))"
     )
     assert started(["-c", look], DJANGO_SETTINGS_MODULE="config.settings", DATABASE_URL="sqlite://") == (0, "[]\n")
