@@ -21,7 +21,7 @@ class CallBack(models.Model):
     """A scheduled callback: the promise to call a contact at a time. Kept by a call placed in time, else missed."""
 
     class Status(models.TextChoices):
-        DUE = "due", "Due"
+        DUE = "due", "Scheduled"
         KEPT = "kept", "Kept"
         MISSED = "missed", "Missed"
         CANCELED = "canceled", "Canceled"

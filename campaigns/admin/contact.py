@@ -244,7 +244,7 @@ class ContactAdmin(NumberedAdmin):
     ordering = ("-id",)
     panel_template = "trunkline/contact.html"
     fieldsets = (
-        (None, {"fields": ("phone", "phone_kind", "further_numbers", *DETAILS)}),
+        (None, {"fields": ("phone", "phone_kind", *DETAILS, "further_numbers")}),
         ("Variables", {"fields": ("variables",)}),
         ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
     )

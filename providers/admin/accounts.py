@@ -182,7 +182,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         "daily_budget": "Daily budget",
         "time_zone": "Provider's time zone",
     }
-    list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")
+    list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "rate", "max_open_calls")
     list_filter = ("provider", "is_active")
     list_select_related = ("organization",)
     text_fields = ("name",)
@@ -202,6 +202,10 @@ class ProviderAccountAdmin(ScopedAdmin):
     @admin.display(description="provider")
     def provider_name(self, row: ProviderAccount) -> str:
         return str(row.get_provider_display())
+
+    @admin.display(description="calls per second")
+    def rate(self, row: ProviderAccount) -> str:
+        return f"{row.calls_per_second.normalize():f}"  # 5.000 would read as five thousand
 
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
         yield from super().choices_before_add(request)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from providers.models import ProviderAccount
 from tenants.backoffice.buttons import Option
@@ -14,6 +15,7 @@ from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
+from tenants.policy import Action
 
 
 class OfAccountAdmin(ScopedAdmin):
@@ -26,6 +28,12 @@ class OfAccountAdmin(ScopedAdmin):
     def accounts(self, request: HttpRequest) -> QuerySet[ProviderAccount]:
         found = ProviderAccount.objects.filter(organization__in=reach_of(request).organizations(self.add_action))
         return found.select_related("organization")
+
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        """Return the link to a new provider account, as long as there is none."""
+        if not reach_of(request).may(Action.CHANGE_ACCOUNT) or self.accounts(request).exists():
+            return ()
+        return [(reverse("admin:providers_provideraccount_add"), "New provider account", "add")]
 
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
         rows = self.accounts(request)[:200]

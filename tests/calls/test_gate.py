@@ -123,6 +123,22 @@ def test_every_check_stops_calls_and_only_as_its_traits_say() -> None:
     assert {(name, "skip") for name in names if name.traits.ends_it} == {row for row in seen if row[1] == "skip"}
 
 
+@pytest.mark.parametrize(
+    ("made", "most", "told"),
+    [
+        (1, 3, "1 of 3 attempts made."),
+        (3, 3, "3 of 3 attempts made."),
+        (2, 1, "2 attempts made; 1 allowed after this outcome."),
+        (2, 0, "2 attempts made; none follows this outcome."),
+        (0, 0, "0 of 0 attempts made."),
+    ],
+)
+def test_attempts_are_never_told_as_more_of_less(made: int, most: int, told: str) -> None:
+    """A retry rule of the last outcome may allow less than were made."""
+    checks = decide(FINE.but(attempts=made, max_attempts=most), NOW).checks
+    assert [check.detail for check in checks if check.name == "attempts"] == [told]
+
+
 def test_outside_the_window_the_answer_names_the_moment_it_opens() -> None:
     late = datetime(2026, 5, 14, 2, 30, tzinfo=UTC)  # 22:30 on Wednesday in New York
     decision = decide(FINE, late)

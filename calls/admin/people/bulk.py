@@ -227,7 +227,7 @@ BULK_STEPS = (
         "Hold…",
         Action.HOLD_CONTACT,
         lambda rows: [
-            f"{contacts(len(rows))} will not be called: by no campaign, no single call, no program.",
+            f"{contacts(len(rows))} will not be called: by no campaign, no single call, no call by API.",
             "Whoever is on hold for longer stays so. A call under way continues to its end.",
         ],
         _hold,

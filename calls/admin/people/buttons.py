@@ -28,7 +28,7 @@ from tenants.backoffice.scoped_admin import page_of
 from tenants.backoffice.typed_times import LocalTimeField
 from tenants.policy import Action
 
-CALLBACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
+CALLBACK_COLOURS = {"Scheduled": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
 FINISHED = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
 
@@ -196,7 +196,7 @@ CONTACT_STEPS = (
         "Hold",
         Action.HOLD_CONTACT,
         lambda obj: [
-            "The organization does not call this contact: no campaign, no single call, no program.",
+            "The organization does not call this contact: no campaign, no single call, no call by API.",
             "A call under way continues to its end.",
         ],
         _hold,

@@ -40,7 +40,7 @@ def _stop_effect(obj: Organization) -> list[str]:
     count = Call.objects.open().filter(organization=obj).count()
     under_way = f"{counted(count, 'call')} under way continue{'s' if count == 1 else ''} to the end."
     return [
-        f"{obj.name} places no more calls: no campaign, no single call, no program.",
+        f"{obj.name} places no more calls: no campaign, no single call, no call by API.",
         under_way if count else "No call is under way.",
         "Campaigns keep their status and continue when you allow calls again.",
     ]

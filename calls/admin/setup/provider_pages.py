@@ -46,7 +46,7 @@ def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, An
 
 @admin.register(ProviderAccount)
 class WorkingAccountAdmin(ProviderAccountAdmin):
-    list_display = ("name", "provider_name", "health", "lines", "ended", "failed", "calls_per_second")
+    list_display = ("name", "provider_name", "health", "lines", "ended", "failed", "rate")
     steps = (
         Step(
             "unblock",
