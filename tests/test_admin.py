@@ -443,7 +443,7 @@ def test_people_are_found_as_people_write_them(
 def test_the_kill_switch(sign_in: SignIn, organization: Organization) -> None:
     client = sign_in(organization, "manager")
     url = reverse("admin:tenants_organization_step", args=[organization.pk, "stop-calls"])
-    assert "no campaign, no single call, no program" in client.get(url).content.decode()
+    assert "no campaign, no single call, no call by API" in client.get(url).content.decode()
     organization.refresh_from_db()
     assert not organization.calls_stopped
     client.post(url)

@@ -135,7 +135,7 @@ def test_every_check_stops_calls_and_only_as_its_traits_say() -> None:
 )
 def test_attempts_are_never_told_as_more_of_less(made: int, most: int, told: str) -> None:
     """A retry rule of the last outcome may allow less than were made."""
-    checks = decide(FINE.but(attempts=made, max_attempts=most), NOW).checks
+    checks = decide(FINE.but(attempts=made, max_attempts=most), NOON).checks
     assert [check.detail for check in checks if check.name == "attempts"] == [told]
 
 
