@@ -39,6 +39,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization, WebhookEndpoint
 from tenants.policy import Level
+from tests.conftest import an_account
 from tests.tables import cases, rolled_back
 
 pytestmark = pytest.mark.django_db
@@ -438,6 +439,19 @@ def test_people_are_found_as_people_write_them(
 
 
 # Organizations, keys, accounts, assistants: the forms.
+
+
+def test_an_empty_list_offers_what_comes_first(sign_in: SignIn, organization: Organization) -> None:
+    def offered(model: str) -> list[str]:
+        page = client.get(reverse(f"admin:{model}_changelist")).content.decode()
+        return re.findall(r'class="tl-button tl-primary" href="[^"]*">([^<]+)<', page.partition('class="tl-empty"')[2])
+
+    client = sign_in(organization, "admin")
+    assert offered("providers_assistant") == offered("providers_phonenumber") == ["New provider account"]
+    assert offered("campaigns_contact") == ["Import contacts"]
+    an_account(organization)
+    assert offered("providers_assistant") == ["New assistant"]
+    assert offered("providers_phonenumber") == ["New caller number"]
 
 
 def test_the_kill_switch(sign_in: SignIn, organization: Organization) -> None:
