@@ -127,6 +127,9 @@ def placeholders(text: str) -> set[str]:
     "a number to call": ("+1 212-555-0101", "+1 212-555-0101"),
     "nothing": ("0 calls wait.", "0 appels attendent."),
     "a day": ("Sat 28 Nov 17:13", "sam. 28 nov. 17:13"),
+    "a day in a sentence": ("Ada is called Tue 1 Dec 10:00.", "Ada est appelé mar. 1 déc. 10:00."),
+    "a day that was written so": ("Fair of 1 Dec is called today 17:13.", "Fair of 1 Dec est appelé ce jour 17:13."),
+    "until a day": ("Closed until Tue 1 Dec 10:00 Europe/Paris", "Fermé jusque mar. 1 déc. 10:00 Europe/Paris"),
     "a country": ("Czech Republic (CZ)", f"{Locale('fr').territories['CZ']} (CZ)"),
     "most words first": ("Import of Ada is done", "Import de Ada est terminé"),
     "who did what": ("ada paused all of it", "ada a tout mis en pause"),
@@ -139,6 +142,7 @@ def test_a_text_is_said_by_its_message_or_its_parts(given: str, expected: str) -
         "{n1} calls wait.": "{n1} appels attendent.", "{x1} is called {t2}.": "{x1} est appelé {t2}.",
         "today {x1}": "ce jour {x1}", "paused": "en pause", "and": "et", "{t1} is done": "{t1} : terminé",
         "paused all of it": "a tout mis en pause", "Import of {x1} is done": "Import de {x1} est terminé",
+        "Closed until {x1}": "Fermé jusque {x1}",
     })  # fmt: skip
     assert said.say(given) == expected
 

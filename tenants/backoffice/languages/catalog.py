@@ -144,7 +144,9 @@ class Catalog:
             name, written = found[1], values[found[1]]
             if name[0] == "n":
                 return conventions.number(written, self.language)
-            return texts.get(name) or self._plain(written) if name[0] == "t" else written
+            if name[0] == "t":
+                return texts.get(name) or self._plain(written)
+            return conventions.dates(written, self.language)  # a moment, or else as it is written
 
         return PLACEHOLDER.sub(value, said), all(text is not None for text in texts.values())
 

@@ -5,7 +5,7 @@ A message is a text as a page shows it: `{n1} calls wait.` Its placeholders stan
 - `{n…}` is a number, written with the marks of the language.
 - `{i…}` is an ID of ours, or the beginning of one.
 - `{p…}` is a phone number, such as +33123456789.
-- `{x…}` is a text of a person or a program: it stays as it is.
+- `{x…}` is a text of a person or a program: it stays as it is, unless all of it is a moment.
 - `{t…}` is a text of ours, a date or a country, and is translated in its turn.
 
 Catalogs are .po files (GNU gettext), which every editor of translations opens. `composed.txt` has the messages
