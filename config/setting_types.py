@@ -28,6 +28,7 @@ WIDEST_PROXIES = {4: 8, 6: 16}  # the shortest prefix of a network of proxies, b
 _QUOTES = ("''", '""', "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 _NEXT_LINE = re.compile(r",\s*\n\s*")  # a list may go on there
+_COMMENT = re.compile(r"\s#\s")  # an env file of Docker or systemd has no comments behind values
 _UNREPLACED = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{\{.*\}\}")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -56,6 +57,8 @@ def plain(text: str) -> str:
         raise Wrong("contains a line break or an invisible character; type it again.")
     if _UNREPLACED.search(text):
         raise Wrong("contains a placeholder that nothing has replaced with its value.")
+    if _COMMENT.search(text):
+        raise Wrong("has a comment behind its value; put the comment on a line of its own.")
     return text
 
 

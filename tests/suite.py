@@ -32,7 +32,6 @@ NOTHING_COLLECTED = 5
 ELSEWHERE = "--ignore=tests/config/test_schemathesis.py"  # `make proof` runs it with more examples
 PROOFS = {"small": "long or hypothesis"} | dict.fromkeys(("medium", "large"), "long or proof or hypothesis")
 WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
-WORKERS_OF_PROOFS = 5  # most of these wait
 TEMPLATE = "template_of_tests"
 # No standby and no checkpoints in a run. No compiled plans: a table without statistics looks large to the planner.
 SETTINGS = "-c wal_level=minimal -c max_wal_senders=0 -c checkpoint_timeout=1h -c max_wal_size=8GB -c jit=off"
@@ -182,8 +181,7 @@ def run(arguments: list[str], extra: dict[str, str]) -> int:
     """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
     seed = random.randrange(2**32)  # said here, because a quiet pytest does not say it
     say(f"pytest on {'PostgreSQL' if 'DATABASE_URL' in extra else 'SQLite'} --randomly-seed={seed}")
-    workers = WORKERS_OF_PROOFS if ELSEWHERE in arguments else WORKERS
-    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "worksteal"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal"]
     command += [f"--randomly-seed={seed}", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode
 

@@ -244,7 +244,8 @@ def test_the_commands_of_the_entry_point_run_as_another_user_in_a_directory_that
         assert not (counts / "counter_1.db").exists() and list(counts.glob("counter_*.db"))
         assert asked(port, "/metrics", {"Host": "10.42.0.7:8000"}) == 200
         assert asked(port, "/admin/login/", {"X-Forwarded-Proto": "https"}) == 200
-        healthy = subprocess.run([home / "deploy/healthy"], env=given, check=False, **run_as)
+        behind_a_proxy = {**given, "http_proxy": "http://127.0.0.1:9"}
+        healthy = subprocess.run([home / "deploy/healthy"], env=behind_a_proxy, check=False, **run_as)
         assert healthy.returncode == 0
     finally:
         for process in (web, worker):

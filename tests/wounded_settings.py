@@ -200,12 +200,13 @@ REFUSED: dict[str, list[str]] = {
     "OTEL_EXPORTER_OTLP_HEADERS": ["api-key", "=secret", "api-key=", "a=1,a=2", "api key=1", "api-key=1"],
     "DIAL_JOURNAL_DAYS": ["0", "3651", "35 days"],
     "DIAL_JOURNAL": [
+        "/mnt/journal  # the second disk",
         *('"var/journal"', "${JOURNAL}", "false", "No", "0", "None", "null", "f", "n"),
         *("true", "YES", "On", "1", "t", "y"),
         *("~/journal", "~trunkline/journal", "../journal", "/var/lib/../journal", "var/.."),
         *("$HOME/journal", "/srv/$USER/journal"),
     ],
-    "UPLOADS_DIR": ["uploads", "./uploads", "~/uploads", "/srv/$USER/uploads", "s3://bucket"],
+    "UPLOADS_DIR": ["/mnt/uploads # the second disk", "uploads", "./uploads", "~/uploads", "/srv/$USER/uploads", "s3://bucket"],
     "UPLOADS_URL": [
         *("files", "https://s3.example.org/files", "s3:/files", "s3://files", "s3://s3.example.org", "s3://s3.example.org/"),
         *("s3://u:p@s3.example.org/Files", "s3://u:p@s3.example.org/ab", "s3://u:p@s3.example.org/-files"),
