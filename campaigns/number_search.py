@@ -21,11 +21,6 @@ def having(numbers: QuerySet[ContactNumber]) -> Q:
     return these(numbers, Q(Exists(numbers.filter(contact=OuterRef("pk")))), of="contact")
 
 
-def keys_of(numbers: QuerySet[ContactNumber], limit: int) -> list[int]:
-    """Return the keys of at most so many contacts that have one of these further numbers."""
-    return first_keys(numbers, limit, of="contact")
-
-
 def beginning(column: str, prefixes: Iterable[str]) -> Q:
     """Return the condition that a column begins like one of these."""
     found = Q(pk__in=[])

@@ -28,8 +28,8 @@ from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
-# The tests of each size of the proofs. A profile of Hypothesis has the same name.
 ELSEWHERE = "--ignore=tests/config/test_schemathesis.py"  # `make proof` runs it with more examples
+# The tests of each size of the proofs. A profile of Hypothesis has the same name.
 PROOFS = {"small": "long or hypothesis"} | dict.fromkeys(("medium", "large"), "long or proof or hypothesis")
 WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"

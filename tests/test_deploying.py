@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from configparser import ConfigParser
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -178,6 +180,30 @@ def test_a_worker_gets_time_to_finish_and_its_signal_alone() -> None:
     assert [item["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] for item in workers] == [120]
 
 
+class Web(BaseHTTPRequestHandler):
+    """A web process of which only its health is asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "", "127.0.0.2"])
+def test_the_health_check_asks_the_address_of_the_web_process_and_no_proxy(host: str) -> None:
+    with HTTPServer((host or "127.0.0.1", 0), Web) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kept = {"PATH": os.environ["PATH"], "WEB_ADDRESS": f"{host}:{server.server_port}"}
+        proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "HTTP_PROXY", "all_proxy")}
+        codes = [
+            subprocess.run([DEPLOY / "healthy"], env=kept | more, check=False).returncode for more in ({}, proxies)
+        ]
+        server.shutdown()
+    assert codes == [0, 0]
+
+
 def test_the_image_runs_as_an_ordinary_user_and_names_no_index() -> None:
     text = (ROOT / "Dockerfile").read_text("utf-8")
     assert "\nUSER 10001:10001\n" in text and "\nHEALTHCHECK " in text and "--require-hashes" in text
@@ -244,8 +270,7 @@ def test_the_commands_of_the_entry_point_run_as_another_user_in_a_directory_that
         assert not (counts / "counter_1.db").exists() and list(counts.glob("counter_*.db"))
         assert asked(port, "/metrics", {"Host": "10.42.0.7:8000"}) == 200
         assert asked(port, "/admin/login/", {"X-Forwarded-Proto": "https"}) == 200
-        behind_a_proxy = {**given, "http_proxy": "http://127.0.0.1:9"}
-        healthy = subprocess.run([home / "deploy/healthy"], env=behind_a_proxy, check=False, **run_as)
+        healthy = subprocess.run([home / "deploy/healthy"], env=given, check=False, **run_as)
         assert healthy.returncode == 0
     finally:
         for process in (web, worker):

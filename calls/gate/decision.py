@@ -297,10 +297,10 @@ def _contact(facts: Facts, now: datetime) -> Iterator[Check]:
         yield OPEN_CALL
     if facts.max_attempts is not None:
         made = f"{facts.attempts} of {facts.max_attempts} attempts made."
-        if facts.max_attempts < facts.attempts:  # by the retry rule of the last outcome, or since an edit
-            made = f"{facts.attempts} attempts made; {facts.max_attempts} allowed after this outcome."
-            if facts.max_attempts == 0:
-                made = f"{facts.attempts} attempts made; none follows this outcome."
+        if facts.attempts > facts.max_attempts == 0:  # no retry rule is for the last outcome
+            made = "No attempt follows this outcome."
+        elif facts.attempts > facts.max_attempts:  # since an edit, or by the rule of the last outcome
+            made = f"Attempts made: {facts.attempts}; allowed: {facts.max_attempts}."
         yield Check(CheckName.ATTEMPTS, "skip" if facts.attempts >= facts.max_attempts else "allow", made)
     if facts.retry_at and facts.retry_at > now:
         detail = f"The retry rule allows the next call from {_local(facts.retry_at, facts, now)}."

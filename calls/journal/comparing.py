@@ -33,6 +33,7 @@ class Comparison:
     journal: DialJournal | None = None
     is_other: bool = False  # of another database
     unreadable: str = ""
+    is_forbidden: bool = False  # to the user of this process: it is not lost
     forgotten: int = 0  # lines that the database does not know
     since: str = ""  # the moment of the first of them
     short: list[str] = field(default_factory=list)  # files that are missing or shorter than they were
@@ -66,7 +67,7 @@ def compare(folder: Path, *, whole: bool = False, identity: Identity | None = No
         if not found.is_other:
             _compare_files(found, found.identity, whole)
     except (OSError, ValueError) as error:
-        found.unreadable = str(error)
+        found.unreadable, found.is_forbidden = str(error), isinstance(error, PermissionError)
     return found
 
 

@@ -231,12 +231,10 @@ def _sentence(found: Comparison | None) -> str:
     """Return what a comparison means, in a sentence that says what to do."""
     if found is not None:
         if found.unreadable:
-            if "Permission denied" in found.unreadable:  # it is not lost: a process of another user has made it
-                return (
-                    f"The dial journal cannot be read: {found.unreadable} Give the folder {found.folder} to the user "
-                    "who runs the processes."
-                )
-            return f"The dial journal cannot be read: {found.unreadable} Put it back, or accept the loss by name."
+            mend = "Put it back, or accept the loss by name."
+            if found.is_forbidden:
+                mend = f"Give the folder {found.folder} and its files to the user who runs the processes."
+            return f"The dial journal cannot be read: {found.unreadable} {mend}"
         if found.is_other:
             return (
                 f"The dial journal in {found.folder} belongs to another database. Set DIAL_JOURNAL to another folder, "

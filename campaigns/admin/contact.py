@@ -20,9 +20,10 @@ from unfold.decorators import display
 
 from campaigns import further_numbers, tagging
 from campaigns.admin import contact_export
+from campaigns.admin.contact_list import LIST_FILTER
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
-from campaigns.admin.saved_filter import LIST_FILTER, segment_link
+from campaigns.admin.saved_filter import segment_link
 from campaigns.admin.segment import SEGMENT_FILTER, SegmentFilter
 from campaigns.admin.tag import TAG_FILTER, contacts_url
 from campaigns.contact_locks import lock_numbers
@@ -32,7 +33,7 @@ from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, Num
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
 from campaigns.name_search import named
-from campaigns.number_search import having, keys_of
+from campaigns.number_search import beginning, having
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 from campaigns.rules.placeholders import find
 from campaigns.rules.spoken import sentence
@@ -45,6 +46,7 @@ from tenants.backoffice.lists import FILTER_CHOICES, SEARCHED_AT_MOST
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.db.encrypted_fields import UndecryptableSecret
+from tenants.db.first_keys import first_keys
 from tenants.models import Organization
 from tenants.policy import Action
 
@@ -287,11 +289,11 @@ class ContactAdmin(NumberedAdmin):
             row.listed = None if listed is None else row.pk in listed
 
     def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
-        found = Q(pk__in=[])
-        for prefix in self.number_prefixes(request, term):
-            found |= Q(phone__startswith=prefix)
-        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).grants))
-        return having(numbers) if self.exporting(request) else Q(pk__in=keys_of(numbers, SEARCHED_AT_MOST))
+        begins = beginning("phone", self.number_prefixes(request, term))
+        numbers = ContactNumber.objects.filter(begins, organization__in=list(reach_of(request).grants))
+        if self.exporting(request):
+            return having(numbers)
+        return Q(pk__in=first_keys(numbers, SEARCHED_AT_MOST, of="contact"))
 
     def like_texts(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Q:
         return named(term, reach_of(request).grants)

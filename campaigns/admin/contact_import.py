@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from campaigns.admin.contact_list import campaign_url
+from campaigns.admin.contact_list import LIST_FILTER, campaign_url
 from campaigns.admin.import_forms import target_label
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.import_preview import zone_notices_of
@@ -186,7 +186,7 @@ def _number_tiles(obj: ContactImport) -> list[tuple[str, str, str]]:
 
 def _contradicting_url(obj: ContactImport) -> str:
     """Return the address of the list's contacts whose time zone contradicts their number."""
-    query = f"lists__id__exact={obj.contact_list_id}&zone_fault={Contact.ZoneFault.CONTRADICTS}"
+    query = f"{LIST_FILTER}={obj.contact_list_id}&zone_fault={Contact.ZoneFault.CONTRADICTS}"
     return f"{reverse('admin:campaigns_contact_changelist')}?{query}"
 
 

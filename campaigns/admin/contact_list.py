@@ -19,6 +19,8 @@ from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.policy import Action
 
+LIST_FILTER = "lists__id__exact"  # in the address of the list of contacts
+
 
 def campaign_url(contact_list: ContactList) -> str:
     """Return the address that starts a new campaign for this list."""
@@ -83,10 +85,10 @@ class ContactListAdmin(ImportPages):
             "contact_list": obj,
             "counts_url": f"{self.url('counts')}?ids={obj.pk}",
             "import_url": self.url("import", obj.pk),
-            "export_url": f"{reverse('admin:campaigns_contact_export')}?lists__id__exact={obj.pk}",
+            "export_url": f"{reverse('admin:campaigns_contact_export')}?{LIST_FILTER}={obj.pk}",
             "may_import": self.holds(request, Action.IMPORT, obj),
             "campaign_url": campaign_url(obj) if self.holds(request, Action.CHANGE_CAMPAIGN, obj) else "",
-            "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
+            "people_url": f"{reverse('admin:campaigns_contact_changelist')}?{LIST_FILTER}={obj.pk}",
             "imports": [
                 (row, reverse("admin:campaigns_contactimport_change", args=[row.pk]), local_time(row.created_at))
                 for row in obj.imports.all()[:10]

@@ -12,6 +12,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
 
+from campaigns.admin.contact_list import LIST_FILTER
 from campaigns.admin.tag import TAG_FILTER
 from campaigns.models import ContactList, Tag
 from tenants.backoffice.exports import NOT_FILTERS
@@ -20,7 +21,6 @@ from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.policy import Action
 
-LIST_FILTER = "lists__id__exact"
 ORGANIZATION_FILTER = "organization__id__exact"
 # The filter -> the model, the parameter of the form, and the kind of condition.
 GROUPS: Mapping[str, tuple[type[models.Model], str, tuple[str, str]]] = {

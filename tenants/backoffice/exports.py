@@ -63,7 +63,6 @@ class ExportedList(AuditedPages):
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
         extra = {
             "export_url": f"{url}?{query.urlencode()}" if query else url,
-            "list_links": self.list_links(request),
             **(extra_context or {}),
         }
         found: HttpResponse = super().changelist_view(request, extra)

@@ -10,6 +10,7 @@ from django.contrib.admin.views.main import ERROR_FLAG
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
 from tenants.backoffice.exports import NOT_FILTERS
@@ -159,7 +160,7 @@ class ScopedLists(ScopedRows):
         found = super().get_changelist_instance(request)
         found.result_list = list(found.result_list) if found.result_count else []  # evaluated once
         found.empty_words = self.words_for_nothing(request)
-        found.first_links = () if found.result_list else self.list_links(request)
+        found.list_links = SimpleLazyObject(lambda: self.list_links(request))  # a file asks for none
         found.full_result_count = found.result_count  # the total is unknown: the page shows none
         self.prepare_rows(request, found.result_list)
         found.chips, found.quick_days = chips_of(found), quick_days(found)

@@ -23,18 +23,18 @@ def these(rows: QuerySet[Any], otherwise: Q, of: str = "pk") -> Q:
     `otherwise`: the condition if there are too many of them. `of`: their column with the keys.
     """
     most = MANY if connections[rows.db].vendor == "postgresql" else FEW
-    count, joined = joined_keys(rows, most + 1, of)
+    count, joined = _joined(rows, most + 1, of)
     if count <= FEW:
-        return Q(pk__in=read_keys(joined))
+        return Q(pk__in=_read(joined))
     return Q(AmongMany(joined)) if count <= most else otherwise
 
 
 def first_keys(rows: QuerySet[Any], limit: int, of: str = "pk") -> list[int]:
     """Return the keys of at most so many rows. `of`: the column of the keys."""
-    return read_keys(joined_keys(rows, limit, of)[1])
+    return _read(_joined(rows, limit, of)[1])
 
 
-def joined_keys(rows: QuerySet[Any], limit: int, of: str = "pk") -> tuple[int, str]:
+def _joined(rows: QuerySet[Any], limit: int, of: str = "pk") -> tuple[int, str]:
     """Return the number and the keys of at most so many rows, as a text with commas: nobody need read thousands."""
     try:
         sql, values = rows.order_by().values(of).query.get_compiler(rows.db).as_sql()
@@ -53,7 +53,7 @@ def joined_keys(rows: QuerySet[Any], limit: int, of: str = "pk") -> tuple[int, s
         return count, keys or ""
 
 
-def read_keys(joined: str) -> list[int]:
+def _read(joined: str) -> list[int]:
     return [int(key) for key in joined.split(",")] if joined else []
 
 

@@ -128,8 +128,8 @@ def test_every_check_stops_calls_and_only_as_its_traits_say() -> None:
     [
         (1, 3, "1 of 3 attempts made."),
         (3, 3, "3 of 3 attempts made."),
-        (2, 1, "2 attempts made; 1 allowed after this outcome."),
-        (2, 0, "2 attempts made; none follows this outcome."),
+        (2, 1, "Attempts made: 2; allowed: 1."),
+        (1, 0, "No attempt follows this outcome."),
         (0, 0, "0 of 0 attempts made."),
     ],
 )

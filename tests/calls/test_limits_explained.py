@@ -294,7 +294,7 @@ def test_allow_means_the_next_round_in_any_state(line: PhoneNumber, worlds: rang
             for pk, found in told.items():
                 seen[found.decision] += 1
                 assert found.decision != "allow" or pk in placed, (seed, found)
-    assert min(seen.values()) >= len(worlds) // 2
+    assert min(seen.values()) > len(worlds) / 2
 
 
 def test_allow_does_not_depend_on_the_turns_that_others_take(line: PhoneNumber) -> None:

@@ -219,14 +219,24 @@ def test_the_filters_of_the_list_are_saved_as_a_segment_of_the_same_contacts(
 
 
 @pytest.mark.parametrize(
-    "query",
-    [{}, {"q": "Ada"}, {"lists__id__exact": "1", "q": "Ada"}, {"zone_fault": "any", "day": "today"}, {"p": "0"}],
+    ("tagged", "query"),
+    [
+        (False, {}),
+        (False, {"q": "Ada"}),
+        (True, {"q": "Ada"}),
+        (True, {"zone_fault": "any"}),
+        (True, {"lists__id__exact": "9999999"}),
+        (False, {"p": "0"}),
+    ],
 )
 def test_what_no_segment_can_say_is_not_saved_as_one(
-    organization: Organization, sign_in: SignIn, query: dict[str, str]
+    organization: Organization, sign_in: SignIn, tagged: bool, query: dict[str, str]
 ) -> None:
     someone(organization, 0, "VIP")
-    assert link_in(sign_in(organization, "operator").get(CONTACTS, query)) == ""
+    tag = {"tags__id__exact": str(Tag.objects.get().pk)}
+    client = sign_in(organization, "operator")
+    assert link_in(client.get(CONTACTS, tag)) != "", "the tag alone"
+    assert link_in(client.get(CONTACTS, query | tag if tagged else query)) == ""
 
 
 def test_a_viewer_saves_no_segment(organization: Organization, sign_in: SignIn) -> None:

@@ -22,7 +22,6 @@ from django.utils import timezone
 from calls.actions import kill_switch
 from calls.dialing import placing
 from calls.journal import standing
-from calls.journal.comparing import Comparison
 from calls.models import Call, Heartbeat, Status
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -359,8 +358,13 @@ def test_a_worker_that_runs_ends_when_its_database_goes_back(
     assert not Heartbeat.objects.exists()
 
 
-def test_a_journal_of_another_user_is_not_declared_lost() -> None:
+def test_a_journal_of_another_user_is_not_lost(claimed: Call, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody started a process as root once. Whoever declares the journal lost may call people twice."""
-    told = standing._sentence(Comparison(Path("/x"), unreadable="[Errno 13] Permission denied: '/x/a'"))
-    assert told.endswith("Give the folder /x to the user who runs the processes.")
+
+    def forbidden(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(folders, "identity_of", forbidden)
+    told = refusal()
+    assert told.endswith(f"Give the folder {journal} and its files to the user who runs the processes.")
     assert "loss" not in told
