@@ -196,7 +196,7 @@ def test_the_health_check_asks_the_address_of_the_web_process_and_no_proxy(host:
     with HTTPServer((host or "127.0.0.1", 0), Web) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         kept = {"PATH": os.environ["PATH"], "WEB_ADDRESS": f"{host}:{server.server_port}"}
-        proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "HTTP_PROXY", "all_proxy")}
+        proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
         codes = [
             subprocess.run([DEPLOY / "healthy"], env=kept | more, check=False).returncode for more in ({}, proxies)
         ]
