@@ -48,7 +48,7 @@ def compare(campaign: Any, people: int) -> None:
     found, cpu, wall = a_forecast(campaign)
     say(f"people                     {people:,}")
     say(f"one pass of the gate       {gate_cpu:6.2f} s of processor ({gate_wall:.2f} s): {dict(passed)}")
-    outcome = f"{found.calls:,} calls until {found.finishes_at}"
+    outcome = f"{found.calls:,} calls until {found.finishes_at or 'no end'}"  # of those who can never be called
     say(f"forecast                   {cpu:6.2f} s of processor ({wall:.2f} s): {outcome}")
     say(f"ratio                      {cpu / gate_cpu:6.2f} (good: at most 3)")
 
