@@ -22,6 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from django.core.files import File
 from storages.backends.s3 import S3Storage
 
+from config import authorities
+
 IN_MEMORY = 8 * 1024 * 1024  # bytes of an upload; more are collected on the disk before they are sent
 PIECE = 4 * 1024 * 1024  # bytes that one request reads
 ONE_REQUEST = 5 * 1024**3  # bytes: so a file is there whole or not at all, and no parts of one are left behind
@@ -73,7 +75,8 @@ class Storage(S3Storage):
 
     def __init__(self, **options: Any) -> None:
         transfer = TransferConfig(multipart_threshold=ONE_REQUEST, use_threads=False)
-        super().__init__(**{"client_config": _config(WITHIN, 2), "transfer_config": transfer, **options})
+        ours = {"client_config": _config(WITHIN, 2), "transfer_config": transfer, "verify": authorities.bundle()}
+        super().__init__(**{**ours, **options})
         self._options = options
         self._probe = threading.Lock()
         self._probed: tuple[float, str] = (0.0, "")

@@ -139,6 +139,13 @@ class Environment(Collectors, SignInProvider):
         "hosts to which Trunkline may send though they are not public: `pbx.example.lan`, `pbx.example.lan:8443`, "
         "`http://10.0.0.5:8080`. See [security.md](security.md#outgoing-connections)",
     )
+    extra_ca_file: str = setting(
+        types.CERTIFICATES,
+        "",
+        "certificate authorities of your own, believed beside the public ones by every outgoing connection but that to "
+        "PostgreSQL, which has `sslrootcert` ([private authorities](deploying.md#private-certificate-authorities))",
+        otherwise="none: the public ones alone",
+    )
     allow_loopback_urls: bool = setting(
         types.BOOLEAN,
         "false",
@@ -154,6 +161,16 @@ class Environment(Collectors, SignInProvider):
     @property
     def https(self) -> bool:
         return self.public_base_url.scheme == "https"
+
+    def cookie_name(self, purpose: str, *, host_only: bool = True) -> str:
+        """Return the name of a cookie of ours. `host_only`: its path is `/`.
+
+        Browsers send cookies to every port of a host, and Django's own names are those of every other program made with
+        it: whichever of two was used last would sign people out of the first. With https, browsers keep `__Host-` from
+        being set by anything but this host.
+        """
+        port = self.public_base_url.port
+        return f"{'__Host-' if self.https and host_only else ''}trunkline_{f'{port}_' if port else ''}{purpose}"
 
     @property
     def hosts(self) -> list[str]:

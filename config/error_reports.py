@@ -20,6 +20,7 @@ from typing import Any, cast
 import sentry_sdk
 from sentry_sdk.types import Event
 
+from config import authorities
 from config.logs import keys_of, own_request_id
 from tenants import telemetry
 from tenants.db.outages import words_of
@@ -51,6 +52,7 @@ class Handler(logging.Handler):
             include_source_context=False,
             send_client_reports=False,
             auto_session_tracking=False,
+            ca_certs=authorities.bundle(),
             http_proxy="",
             https_proxy="",
             shutdown_timeout=WITHIN,

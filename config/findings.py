@@ -28,7 +28,7 @@ from campaigns.models import number_hash
 from config import setting_names, static_files
 from config.environment import TABLE
 from tenants import key_canary
-from tenants.db import replica, schema
+from tenants.db import collations, replica, schema
 from tenants.db.outages import outage_in, words_of
 from tenants.db.postgresql.refusal import PoolerFound
 from tenants.findings import Finding, Severity, fault, warning
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 AT_START = (
     "database",
+    "sort_order",
     "field_keys",
     "do_not_call_key",
     "clock",
@@ -139,6 +140,10 @@ def slowness(seconds: float) -> Finding:
 
 def migrations() -> Finding:
     return fault(schema.what_is_wrong())
+
+
+def sort_order() -> Finding:
+    return warning(collations.what_is_wrong())
 
 
 def worker(look: Look) -> Finding:
@@ -318,6 +323,7 @@ def _alone(run: Callable[[], Finding]) -> Callable[[Look], Finding]:
 CHECKS = (
     Check("database", "Database", "It answers quickly.", database),
     Check("migrations", "Tables", "They are those of this version.", _alone(migrations)),
+    Check("sort_order", "Sort order of texts", "It is the one that the indexes were built with.", _alone(sort_order)),
     Check("field_keys", "Encryption keys", "They fit this database.", _alone(key_canary.finding)),
     Check("do_not_call_key", "Key of the do-not-call list", "It can be read.", _alone(number_hash.finding)),
     Check("worker", "Worker", "It runs.", worker),

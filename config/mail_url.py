@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, quote
 from config.setting_types import BOOLEAN, MASK, Type, Wrong, decoded, host_name, split
 
 BACKENDS = {
-    "smtp": "django.core.mail.backends.smtp.EmailBackend",
-    "submission": "django.core.mail.backends.smtp.EmailBackend",
+    "smtp": "config.mail_server.Backend",
+    "submission": "config.mail_server.Backend",
     "console": "django.core.mail.backends.console.EmailBackend",
     "file": "django.core.mail.backends.filebased.EmailBackend",
     "dummy": "django.core.mail.backends.dummy.EmailBackend",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import getaddresses
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -204,7 +206,12 @@ class BaseUrl:
     port: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}{f':{self.port}' if self.port else ''}" if self.host else ""
+        return f"{self.scheme}://{self.place}" if self.host else ""
+
+    @property
+    def place(self) -> str:
+        """Return the host, and the port where it is not the scheme's own."""
+        return f"{self.host}{f':{self.port}' if self.port else ''}"
 
     @property
     def loopback(self) -> bool:
@@ -279,14 +286,33 @@ def path(text: str) -> str:
 OFF = "off"
 
 
-def _whole_path(text: str) -> str:
-    """Return the path of a folder that does not depend on where a process was started."""
+def _whole_path(text: str, words: str) -> str:
+    """Return a path that does not depend on where a process was started. `words`: of what, with an example."""
     if not text.startswith("/"):
-        raise Wrong("must be the whole path of a folder, such as /mnt/trunkline/uploads.")
+        raise Wrong(f"must be the whole path of {words}.")
     return path(text)
 
 
-FOLDER = Type("the whole path of a folder", _whole_path)
+FOLDER = Type("the whole path of a folder", lambda text: _whole_path(text, "a folder, such as /mnt/trunkline/uploads"))
+
+
+def _certificates(text: str) -> str:
+    """Return the path of a file of certificates, after a look into it."""
+    name = _whole_path(text, "a file of certificates, such as /etc/trunkline/authorities.pem")
+    try:
+        written = Path(name).read_bytes()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=written.decode("ascii", "replace"))
+    except ssl.SSLError as error:
+        raise Wrong("names a file without certificates in PEM, which begin with BEGIN CERTIFICATE.") from error
+    except OSError as error:
+        raise Wrong(f"names a file that cannot be read: {error.strerror}.") from error
+    if b"PRIVATE KEY" in written:
+        raise Wrong("names a file with a private key; it takes certificates alone.")
+    return name
+
+
+CERTIFICATES = Type("the whole path of a file of certificates (PEM)", _certificates)
 
 
 def _folder_or_off(text: str) -> str:

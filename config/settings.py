@@ -26,6 +26,7 @@ FIELD_KEYS = ENVIRONMENT.field_keys
 PUBLIC_BASE_URL = str(ENVIRONMENT.public_base_url)
 ALLOW_LOOPBACK_URLS = ENVIRONMENT.allow_loopback_urls
 ALLOWED_OUTGOING_HOSTS = ENVIRONMENT.allowed_outgoing_hosts
+EXTRA_CA_FILE = ENVIRONMENT.extra_ca_file
 ENGINE_PROCESSES = ENVIRONMENT.processes
 WAIT_FOR_MIGRATIONS = ENVIRONMENT.wait_for_migrations
 API_RATE = ENVIRONMENT.api_rate
@@ -196,7 +197,14 @@ SESSION_ENGINE = "tenants.sign_in.sessions"
 SESSION_COOKIE_AGE = 12 * 3600  # from signing in, however active
 SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_minutes * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENVIRONMENT.https
+SESSION_COOKIE_NAME = ENVIRONMENT.cookie_name("session")
+CSRF_COOKIE_NAME = ENVIRONMENT.cookie_name("csrf")
+MESSAGES_COOKIE_NAME = ENVIRONMENT.cookie_name("messages")
+KNOWN_BROWSER_COOKIE_NAME = ENVIRONMENT.cookie_name("browser")
+SIGN_IN_COOKIE_NAME = ENVIRONMENT.cookie_name("sign_in", host_only=False)
+MESSAGE_STORAGE = "tenants.backoffice.message_storage.Storage"
 SECURE_SSL_REDIRECT = ENVIRONMENT.https
+SECURE_SSL_HOST = ENVIRONMENT.public_base_url.place if ENVIRONMENT.public_base_url.port else None
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.https else None

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from config import authorities
 from tenants import telemetry
 from tenants.middleware import current_request_id
 
@@ -39,7 +40,9 @@ class Collector:
         """Made with the first span: a process that forks has none, and may have no thread."""
         session = requests.Session()
         session.trust_env = False  # no proxies of the environment: as for every connection of ours
-        exporter = OTLPSpanExporter(self._endpoint, headers=dict(self._headers), timeout=WITHIN, session=session)
+        exporter = OTLPSpanExporter(
+            self._endpoint, authorities.bundle(), headers=dict(self._headers), timeout=WITHIN, session=session
+        )
         return BatchSpanProcessor(exporter)
 
     @cached_property

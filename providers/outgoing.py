@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from yarl import URL
 
 from providers.urls_allowed import check_callback_url
-from tenants.egress import USER_AGENT, sessions
+from tenants.egress import USER_AGENT, authorities, sessions
 from tenants.egress.guard import Guard, Lookup, refusal
 
 DEADLINE = 15.0  # seconds for everything
@@ -45,7 +45,7 @@ class Client:
     async def __aenter__(self) -> Self:
         self._guard = Guard(lookup=self._lookup)
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=CONNECT)
-        tls = self._tls or sessions.tls_context()
+        tls = self._tls or authorities.tls_context()
         self._session = sessions.session(self._guard, timeout, tls, force_close=True, limit=0)
         return self
 

@@ -6,7 +6,7 @@ from django.db.models.signals import post_init, post_migrate, pre_migrate
 
 from tenants import masked_rows
 from tenants.db import append_only, outage_log, sqlite_triggers
-from tenants.egress import policy
+from tenants.egress import authorities, policy
 
 
 class TenantsConfig(AppConfig):
@@ -27,4 +27,5 @@ class TenantsConfig(AppConfig):
         post_migrate.connect(append_only.install, sender=self)
         post_migrate.connect(begin_history, sender=self)
         post_migrate.connect(key_canary.install, sender=self)
+        authorities.read_from(lambda: settings.EXTRA_CA_FILE)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
@@ -18,9 +20,11 @@ from django.utils import timezone
 from calls.models import Heartbeat, ProviderCallback, Status
 from config import findings
 from providers.models import Assistant, PhoneNumber
+from tenants.db import collations
 from tenants.findings import Finding, Severity
 from tenants.models import Membership, Organization
 from tests.calls.test_api_calls import a_call
+from tests.calls.test_supervisor import database_url
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/system/"
@@ -146,3 +150,46 @@ def test_names_that_are_no_setting_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ALLOWED_HOST", "a secret")
     severity, message = sentence("settings")
     assert severity is Severity.WARNING and "ALLOWED_HOST is no setting" in message and "secret" not in message
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite brings its order along")
+def test_an_index_in_an_order_that_the_server_has_no_more_is_told(root: Client, worker: Heartbeat) -> None:
+    assert findings.found(["sort_order"])["sort_order"] == Finding()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE COLLATION odd (provider = icu, locale = 'de-u-co-phonebk')")
+        cursor.execute("UPDATE pg_collation SET collversion = '1.2' WHERE collname = 'odd' RETURNING 1")
+        assert findings.found(["sort_order"])["sort_order"] == Finding(), "no index has it"
+        cursor.execute('CREATE TABLE sorted (word text COLLATE "odd" UNIQUE)')
+    found = findings.found(["sort_order"])["sort_order"]
+    assert found.severity is Severity.WARNING
+    assert "1.2 to " in found.message and "ALTER COLLATION odd REFRESH VERSION" in found.message
+    assert "sorts texts otherwise than when its indexes were built" in text_of(root)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite brings its order along")
+def test_a_database_in_an_order_that_the_server_has_no_more_is_told_as_postgresql_tells_it() -> None:
+    """The remedy is run as the sentence has it, and then there is nothing to tell."""
+    server = urlsplit(database_url())
+    name = f"{connection.settings_dict['NAME']} sorted"
+    address = server._replace(path=f"/{quote(name)}").geturl()
+
+    def changed() -> list[Any]:
+        with psycopg.connect(address) as there:
+            return there.execute(collations.CHANGED).fetchall()
+
+    with psycopg.connect(server._replace(path="/postgres").geturl(), autocommit=True) as there:
+        there.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und'")
+        try:
+            assert collations.sentence(changed()) == ""
+            there.execute("UPDATE pg_database SET datcollversion = '1.2' WHERE datname = %s", [name])
+            told = collations.sentence(changed())
+            actual = there.execute(
+                "SELECT pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = %s", [name]
+            ).fetchone()
+            assert actual and f"version 1.2 to {actual[0]}" in told
+            remedy = told[told.index("ALTER DATABASE") :].removesuffix(".")
+            assert remedy == f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION'
+            there.execute(remedy.encode())
+            assert collations.sentence(changed()) == ""
+        finally:
+            there.execute(f'DROP DATABASE "{name}"')

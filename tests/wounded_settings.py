@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import certifi
 from cryptography.fernet import Fernet
 
 from tests.suite import ROOT
@@ -82,6 +83,7 @@ MEANT: dict[str, dict[str, str]] = {
     },
     "OTEL_EXPORTER_OTLP_HEADERS": {"": "", " , ": ""},
     "DATABASE_POOLER": {" Yes": "true", "": "false"},
+    "EXTRA_CA_FILE": {f" {certifi.where()}\n": certifi.where(), "": ""},
     "DIAL_JOURNAL": {" OFF ": "off", "Off": "off", "": "var/journal", " /mnt/journal ": "/mnt/journal"},
     "UPLOADS_DIR": {" /mnt/uploads\n": "/mnt/uploads"},
     "UPLOADS_URL": {
@@ -205,6 +207,10 @@ REFUSED: dict[str, list[str]] = {
         *("true", "YES", "On", "1", "t", "y"),
         *("~/journal", "~trunkline/journal", "../journal", "/var/lib/../journal", "var/.."),
         *("$HOME/journal", "/srv/$USER/journal"),
+    ],
+    "EXTRA_CA_FILE": [
+        *("authorities.pem", "./authorities.pem", "~/authorities.pem", "$HOME/authorities.pem", "/nowhere/all.pem"),
+        *("/", "/etc/hostname", "true", "-----BEGIN CERTIFICATE-----", f"{certifi.where()},{certifi.where()}"),
     ],
     "UPLOADS_DIR": ["/mnt/uploads # the second disk", "uploads", "./uploads", "~/uploads", "/srv/$USER/uploads", "s3://bucket"],
     "UPLOADS_URL": [

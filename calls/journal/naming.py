@@ -14,8 +14,11 @@ class Unclear(Exception):
 
 def names(journals: Iterable[DialJournal]) -> list[str]:
     """Return names that `find` understands, in order."""
+    named = list(journals)
+    if not named:
+        return []
     hosts = Counter(host for host, _ in DialJournal.objects.values_list("host", "folder").distinct())
-    return sorted({each.host if hosts[each.host] < 2 else str(each) for each in journals})
+    return sorted({each.host if hosts[each.host] < 2 else str(each) for each in named})
 
 
 def find(given: Iterable[str]) -> list[DialJournal]:

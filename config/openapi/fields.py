@@ -115,7 +115,7 @@ class Session(OpenApiAuthenticationExtension):
         return {
             "type": "apiKey",
             "in": "cookie",
-            "name": "sessionid",
-            "description": "A team member signed in to the admin. Requests that change something also need the "
-            "`X-CSRFToken` header.",
+            "name": "trunkline_session",
+            "description": "A team member signed in to the admin. With https the name of the cookie begins with "
+            "`__Host-`. Requests that change something also need the `X-CSRFToken` header.",
         }

@@ -32,7 +32,7 @@ from providers.adapters.exchange import Exchange, TooLate
 from providers.adapters.kept import Connections, Read
 from providers.adapters.responses import too_long
 from providers.adapters.rows import Splitter
-from tenants.egress import sessions
+from tenants.egress import authorities, sessions
 from tenants.egress.guard import Guard, Lookup, Refused, refusal
 from tenants.egress.policy import PORTS
 
@@ -79,10 +79,10 @@ class Client:
     async def __aenter__(self) -> Self:
         self._guard = Guard(lookup=self._lookup)
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect)
-        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=LISTS)
+        self._session = sessions.session(self._guard, timeout, authorities.tls_context(), limit=LISTS)
         self._connections = Connections(
             self._guard,
-            sessions.tls_context(),
+            authorities.tls_context(),
             connect=self._connect,
             deadline=self._deadline,
             limit=self._at_most,
@@ -105,7 +105,7 @@ class Client:
         call's data) if the request cannot be sent at all. Raise MayBeRinging for every other failure.
         """
         encoded = self._encoded(request)
-        exchange = Exchange(self._guard, sessions.tls_context(), self._connect, by)
+        exchange = Exchange(self._guard, authorities.tls_context(), self._connect, by)
         try:
             async with asyncio.timeout(self._deadline):
                 return await exchange.run(encoded)

@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from tenants.egress import USER_AGENT
+from tenants.egress import USER_AGENT, authorities
 from tenants.egress.guard import Guard, refusal
 from tenants.egress.policy import PORTS
-from tenants.egress.sessions import session, tls_context
+from tenants.egress.sessions import session
 
 MOST = 512 * 1024  # bytes of an answer
 WITHIN = 8.0  # seconds for everything: the addresses, the connection, TLS and the whole answer
@@ -52,7 +52,7 @@ async def _exchange(url: str, form: Mapping[str, str] | None, headers: Mapping[s
         async with asyncio.timeout(WITHIN):
             guard.check(address.scheme, address.host or "", address.port or PORTS.get(address.scheme, 0))
             async with (
-                session(guard, aiohttp.ClientTimeout(total=None), tls_context()) as client,
+                session(guard, aiohttp.ClientTimeout(total=None), authorities.tls_context()) as client,
                 client.request(method, address, data=form, headers=headers, allow_redirects=False) as answer,
             ):
                 return await _body(answer)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
-from functools import cache
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tenants.egress import USER_AGENT
+from tenants.egress import USER_AGENT, authorities
 from tenants.egress.guard import NOT_SECURE, Guard, Lookup, Refused, checked, look_up
 from tenants.egress.policy import PORTS, current
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Return the process's only context: creating one takes 20 ms."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def session(
@@ -69,7 +60,7 @@ def plain_client(
     It keeps no connections: one that was secured for a name must not serve another name at the same address.
     """
     return httpx.Client(
-        transport=_Transport(lookup or socket.getaddrinfo, tls or tls_context()),
+        transport=_Transport(lookup or socket.getaddrinfo, tls or authorities.tls_context()),
         timeout=timeout,
         headers={"user-agent": USER_AGENT},
         follow_redirects=False,

@@ -14,7 +14,6 @@ from django.contrib.auth import get_user_model
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
-COOKIE = "trunkline_browser"
 SALT = "tenants.known_browser"
 KNOWN_FOR = 180 * 24 * 3600  # seconds
 
@@ -22,7 +21,8 @@ KNOWN_FOR = 180 * 24 * 3600  # seconds
 def known_browser(request: HttpRequest, username: str) -> str:
     """Return the browser's id if this user has signed in with it, else an empty string."""
     try:
-        name, browser, proof = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=KNOWN_FOR)
+        cookie = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, "")
+        name, browser, proof = signing.loads(cookie, salt=SALT, max_age=KNOWN_FOR)
     except (signing.BadSignature, TypeError, ValueError):
         return ""
     if not secrets.compare_digest(str(name), _digest(username)):
@@ -39,7 +39,9 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: Any) ->
     current = get_user_model().objects.select_related("authenticator").get(pk=user.pk)
     value = signing.dumps([_digest(username), browser, _proof(current)], salt=SALT)
     secure = bool(settings.SESSION_COOKIE_SECURE)
-    response.set_cookie(COOKIE, value, max_age=KNOWN_FOR, httponly=True, secure=secure, samesite="Lax")
+    response.set_cookie(
+        settings.KNOWN_BROWSER_COOKIE_NAME, value, max_age=KNOWN_FOR, httponly=True, secure=secure, samesite="Lax"
+    )
 
 
 def _digest(username: str) -> str:

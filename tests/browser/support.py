@@ -298,7 +298,7 @@ def visit(page: Any, path: str) -> Any:
 
 def forged(page: Any, path: str, **fields: str) -> Any:
     """Return the response to a forged form, sent with the session of the page's user."""
-    token = next(each["value"] for each in page.context.cookies() if each["name"] == "csrftoken")
+    token = next(each["value"] for each in page.context.cookies() if each["name"] == settings.CSRF_COOKIE_NAME)
     return page.request.post(
         path, form={"csrfmiddlewaretoken": token, **fields}, headers={"Referer": page.url}, max_redirects=0
     )

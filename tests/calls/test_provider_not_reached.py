@@ -48,7 +48,7 @@ class Provider:
             return found("127.0.0.1" if host == NAME else host, *args, **kwargs)
 
         monkeypatch.setattr(socket, "getaddrinfo", lookup)
-        monkeypatch.setattr("tenants.egress.sessions.tls_context", lambda: trusted)
+        monkeypatch.setattr("tenants.egress.authorities.tls_context", lambda: trusted)
 
     @contextmanager
     def with_certificate(self, name: str) -> Iterator[None]:

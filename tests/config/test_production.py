@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,26 @@ print(json.dumps({name: getattr(settings, name) for name in names}))
 """
 
 
-def manage(*words: str) -> str:
+SPOKEN = """
+import json
+from django.conf import settings
+from django.contrib import messages
+from django.test import Client
+from django.test.utils import setup_test_environment
+setup_test_environment()
+browser, place = Client(), %r
+page = browser.get("/admin/login/", secure=True, headers={"host": place})
+names = [name for name in dir(settings) if name.endswith("COOKIE_NAME") and "LANGUAGE" not in name]
+print(json.dumps({
+    "set": {name: dict(cookie) for name, cookie in browser.cookies.items()},
+    "named": sorted(getattr(settings, name) for name in names),
+    "to": browser.get("/admin/login/?next=/admin/", headers={"host": place})["Location"],
+}))
+"""
+DJANGO = {"sessionid", "csrftoken", "messages"}  # Django's own names, of its reference of settings (5.2)
+
+
+def manage(*words: str, **given: str) -> str:
     production = {
         "DEBUG": "false",
         "SECRET_KEY": "4f-Kq8_zR2vXw7-Tb1mNc6yHs9pLd3gJa5eUu0iOo_nBfVrCkQtWxZ",
@@ -28,6 +48,7 @@ def manage(*words: str) -> str:
         "PUBLIC_BASE_URL": "https://calls.example.org",
         "ALLOWED_HOSTS": "calls.example.org",
         "DATABASE_URL": "sqlite://:memory:",
+        **given,
     }
     command = [sys.executable, "manage.py", *words]
     kept = {"PATH": os.environ.get("PATH", "")}
@@ -53,3 +74,20 @@ def test_cookies_go_over_https_alone_and_sessions_end() -> None:
         "SESSION_COOKIE_AGE": 12 * 3600,
         "SESSION_IDLE_SECONDS": 2 * 3600,
     }
+
+
+@pytest.mark.parametrize("port", ["", ":8443"])
+def test_cookies_have_names_of_this_installation_and_http_leads_to_its_port(port: str) -> None:
+    """A browser sends cookies to every port of a host (RFC 6265, 8.5), so two programs on one host share their names.
+
+    `__Host-` needs Secure, `Path=/` and no Domain (draft-ietf-httpbis-rfc6265bis, 4.1.3.2).
+    """
+    place = f"calls.example.org{port}"
+    answer = manage("shell", "--no-imports", "-c", SPOKEN % place, PUBLIC_BASE_URL=f"https://{place}", DEBUG="false")
+    found = json.loads(answer)
+    assert found["to"] == f"https://{place}/admin/login/?next=/admin/"
+    assert found["set"] and not DJANGO & {*found["set"], *found["named"]}
+    for name, cookie in found["set"].items():
+        assert name.startswith("__Host-trunkline_") and name in found["named"]
+        assert cookie["secure"] and cookie["path"] == "/" and not cookie["domain"]
+    assert len(found["named"]) == 5 and all(("8443" in name) is bool(port) for name in found["named"])

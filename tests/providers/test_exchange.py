@@ -226,7 +226,7 @@ def test_a_failed_handshake_carried_no_request(
     authority: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = authority
-    monkeypatch.setattr("tenants.egress.sessions.tls_context", lambda: trusting)
+    monkeypatch.setattr("tenants.egress.authorities.tls_context", lambda: trusting)
     for name, act in handshakes(serving).items():
         with subtests.test(name):
             wire.play(Behaviour(name, act, at_once=True))
@@ -265,7 +265,7 @@ def test_a_request_in_tls_is_sent_once_and_only_its_answer_proves_anything(
     authority: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = authority
-    monkeypatch.setattr("tenants.egress.sessions.tls_context", lambda: trusting)
+    monkeypatch.setattr("tenants.egress.authorities.tls_context", lambda: trusting)
     addresses(monkeypatch, "127.0.0.1")
     for raw, resets, status in ((GOOD, False, 201), (b"", False, None), (b"", True, None), (GOOD[:-1], True, None)):
         with subtests.test(raw=raw, resets=resets):

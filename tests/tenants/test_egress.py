@@ -17,7 +17,7 @@ from providers import outgoing
 from providers.adapters.base import Request
 from providers.adapters.errors import Misconfigured, NotAllowed, ProviderError
 from providers.adapters.http import Client
-from tenants.egress import guard, policy, sessions
+from tenants.egress import authorities, guard, policy, sessions
 from tenants.egress.guard import Guard, Lookup, Refused
 from tenants.egress.policy import Origin, Policy, origin
 from tests.providers.conftest import authority
@@ -185,7 +185,7 @@ def test_the_connection_goes_to_the_address_and_everything_else_keeps_the_name(
     serving, trusting = authority
     seen: list[str | None] = []
     serving.sni_callback = lambda _, name, __: seen.append(name)
-    monkeypatch.setattr(sessions, "tls_context", lambda: trusting)
+    monkeypatch.setattr(authorities, "tls_context", lambda: trusting)
     with receiving(tls=serving) as receiver:
         for name in ("placing", "reading", "webhook", "plain"):
             assert WAYS[name](f"https://{NAME}:{receiver.port}/", told(INSIDE)) == 204

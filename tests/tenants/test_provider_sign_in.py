@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -75,14 +76,14 @@ def test_the_cookie_of_an_attempt_is_bound_to_the_browser_and_ends_with_it(oidc:
     a_user()
     client, thief = Client(), Client()
     back = there(client)
-    cookie = client.cookies[pages.COOKIE]
+    cookie = client.cookies[settings.SIGN_IN_COOKIE_NAME]
     assert cookie["httponly"] and cookie["secure"] and cookie["samesite"] == "Lax" and cookie["path"] == START
     assert StaffSession.objects.count() == 0, "strangers who begin store nothing"
     assert refused(thief.get(back), pages.EXPIRED), "another browser"
     assert refused(client.get(back.replace("state=", "state=x")), pages.EXPIRED)
-    assert pages.COOKIE not in client.cookies or not client.cookies[pages.COOKIE].value
+    assert settings.SIGN_IN_COOKIE_NAME not in client.cookies or not client.cookies[settings.SIGN_IN_COOKIE_NAME].value
     assert refused(client.get(back), pages.EXPIRED), "an attempt ends with its first answer"
-    client.cookies[pages.COOKIE] = f"{cookie.value}x"
+    client.cookies[settings.SIGN_IN_COOKIE_NAME] = f"{cookie.value}x"
     assert refused(client.get(back), pages.EXPIRED)
     assert oidc.asked.count("/token") == 0
 
@@ -94,9 +95,10 @@ def test_the_session_key_is_another_one_after_signing_in(oidc: OidcProvider) -> 
     session["seen"] = True
     session.save()
     before = session.session_key
-    client.cookies["sessionid"] = str(before)
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(before)
     assert come_back(client).status_code == 302
-    assert client.cookies["sessionid"].value != before and not StaffSession.objects.filter(session_key=before).exists()
+    assert client.cookies[settings.SESSION_COOKIE_NAME].value != before
+    assert not StaffSession.objects.filter(session_key=before).exists()
 
 
 @pytest.mark.parametrize(

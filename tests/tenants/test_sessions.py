@@ -127,7 +127,7 @@ def test_signing_in_changes_the_key_and_removes_what_has_expired(frozen: time_ma
     session["before"] = 1
     session.save()
     before = str(session.session_key)
-    client.cookies["sessionid"] = before
+    client.cookies[settings.SESSION_COOKIE_NAME] = before
     frozen.shift(timedelta(hours=3))
     sign_in(client)
     keys = set(StaffSession.objects.values_list("session_key", flat=True))
@@ -169,7 +169,7 @@ def test_browsers_are_named_as_people_know_them() -> None:
 def test_a_cookie_that_is_no_key_of_ours_is_no_session(path: str, cookie: str) -> None:
     """A browser quotes a zero byte as `"\\000"`, which Django reads; the database would refuse to be asked about it."""
     client = Client()
-    client.cookies["sessionid"] = cookie
+    client.cookies[settings.SESSION_COOKIE_NAME] = cookie
     with CaptureQueriesContext(connection) as asked:
         assert client.get(path).status_code == {"/admin/": 302, "/admin/login/": 200}.get(path, 401)
     assert not [each for each in asked if "tenants_staffsession" in each["sql"]]

@@ -33,7 +33,7 @@ from tenants.sign_in.provider import Attempt, Provider, provider
 
 logger = logging.getLogger(__name__)
 
-COOKIE, SALT = "trunkline_sign_in", "tenants.provider_sign_in"
+SALT = "tenants.provider_sign_in"
 VALID_FOR = 600  # seconds at the provider
 LONGEST_CODE = 4096
 BACKEND = "django.contrib.auth.backends.ModelBackend"  # which knows the user on later requests
@@ -62,7 +62,7 @@ def start(request: HttpRequest) -> HttpResponse:
     except NoDocument as error:
         return _silent(request, error)
     response.set_cookie(
-        COOKIE,
+        settings.SIGN_IN_COOKIE_NAME,
         signing.dumps(astuple(attempt), salt=SALT),
         max_age=VALID_FOR,
         path=reverse("provider-sign-in"),
@@ -78,7 +78,7 @@ def start(request: HttpRequest) -> HttpResponse:
 def done(request: HttpRequest) -> HttpResponse:
     """Sign in whoever comes back from the provider. An attempt ends here, whatever comes of it."""
     response = _done(request, _provider())
-    response.delete_cookie(COOKIE, path=reverse("provider-sign-in"), samesite="Lax")
+    response.delete_cookie(settings.SIGN_IN_COOKIE_NAME, path=reverse("provider-sign-in"), samesite="Lax")
     return response
 
 
@@ -159,7 +159,8 @@ def _provider() -> Provider:
 
 def _attempt(request: HttpRequest) -> Attempt | None:
     try:
-        return Attempt(*signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=VALID_FOR))
+        found = request.COOKIES.get(settings.SIGN_IN_COOKIE_NAME, "")
+        return Attempt(*signing.loads(found, salt=SALT, max_age=VALID_FOR))
     except (signing.BadSignature, TypeError, ValueError):
         return None
 
