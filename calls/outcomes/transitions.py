@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from calls.models import UNRESOLVED, Call, CallEvent, Status, event_of
 from calls.outcomes import costs, poll_schedule
@@ -18,7 +19,7 @@ from calls.outcomes.recipient_progress import move_on, set_recipient_status
 from calls.outcomes.units import Alone, Unit
 from calls.webhooks import outbox
 from campaigns.models import Recipient
-from tenants import failpoints
+from tenants import failpoints, telemetry
 
 RESPONSE, ENGINE, STAFF = CallEvent.Source.RESPONSE, CallEvent.Source.ENGINE, CallEvent.Source.STAFF
 
@@ -135,4 +136,12 @@ def finish(locked: LockedCall, status: Status, source: str, detail: str, now: da
     locked.publish_changes()
     if before == Status.UNCONFIRMED:
         locked.affect(Means.RESOLVED, now)
+    if telemetry.is_on():
+        transaction.on_commit(partial(_trace_end, call, source))
     failpoints.reach("outcomes.ending")
+
+
+def _trace_end(call: Call, source: str) -> None:
+    """Report how long a call was followed, however its end was learned."""
+    began = int((call.dialed_at or call.created_at).timestamp() * 10**9)
+    telemetry.ended("call.follow", call.uuid, began, call=call.pk, status=call.status, source=source)

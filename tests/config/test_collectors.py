@@ -8,6 +8,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,23 +16,28 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from calls.dialing import placing
+from calls.following import polling
 from calls.models import Call
+from calls.outcomes import recording
 from config import traces
 from config.error_reports import Handler
+from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
 from tenants import telemetry
 from tenants.models import Organization
 from tests.calls.conftest import callers, number
 from tests.calls.test_batch_promises import claims
+from tests.calls.test_polling import followed, line
 from tests.canaries import NUMBER, SECRET, SPELLINGS, SPOKEN, broken_writes, planted_in
 from tests.config.test_starting import started
 from tests.conftest import KeyMaker
 from tests.receivers import Receiver, answering, receiving
 
-__all__ = ["callers", "number"]  # fixtures
+__all__ = ["callers", "line", "number"]  # fixtures
 OTLP = answering(200, {"Content-Type": "application/x-protobuf"})
 SENTRY = answering(200, {"Content-Type": "application/json"}, b"{}")
 NAME = "Ada Marmalade-Lovelace"
@@ -174,6 +180,32 @@ def test_the_way_of_a_call_is_one_trace_that_has_its_id(collector: Receiver, num
     assert collector.received[0].path == "/v1/traces" and collector.received[0].headers["api-key"] == "k"
     sent = b"".join(body(each) for each in collector.received).decode("latin-1")
     assert not [each for each in made if each.call.to_number.strip("+") in sent]
+
+
+@pytest.mark.django_db
+def test_the_end_of_a_call_is_traced_however_it_was_learned(
+    collector: Receiver, line: PhoneNumber, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Read together or alone, called back, listed: each end once, and no status before it. From the dialing on."""
+    dialed = timezone.now() - timedelta(minutes=3)
+    calls = [followed(line, place, dialed_at=dialed) for place in range(5)]
+    ended = [Reading(CallState.COMPLETED, provider_call_id=f"p{place}") for place in range(5)]
+    with django_capture_on_commit_callbacks(execute=True):
+        due = polling.claim()
+        answers = [(each, ended[each.call.pk - calls[0].pk], b"") for each in due if each.call in calls[:2]]
+        assert polling.record_all(answers) == [] and len(answers) == 2
+        for call, reading, source in zip(calls[2:4], ended[2:4], ("callback", "listing"), strict=True):
+            recording.record(call.pk, reading, source)
+            recording.record(call.pk, reading, source)  # said again: no further end
+        recording.record(calls[4].pk, Reading(CallState.IN_PROGRESS, provider_call_id="p4"), "read")
+    telemetry.flush()
+    found = spans(collector)
+    told = [(uuid.UUID(bytes=span.trace_id), span.name, values(span)["trunkline.source"]) for span in found]
+    sources = ("read", "read", "callback", "listing")
+    assert sorted(told) == sorted((call.uuid, "call.follow", by) for call, by in zip(calls, sources, strict=False))
+    for span in found:
+        assert abs(span.start_time_unix_nano / 10**9 - dialed.timestamp()) < 0.001
+        assert values(span)["trunkline.status"] == "completed" and span.end_time_unix_nano > dialed.timestamp() * 10**9
 
 
 @pytest.mark.django_db
