@@ -44,7 +44,7 @@ INSTALLED_APPS = [
     "config",  # first: its `createsuperuser` replaces Django's
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config/urls.py loads the pages: a worker has none
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from calls.admin.shared import undo_page
+from config import admin_pages as admin_pages
 from config import operations, search, system_page
 from config.manual import pages as manual
 from config.openapi.pages import DocsView, SchemaView

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
 from campaigns.models.number_hash import forget_hash_key
+from config import admin_pages as admin_pages  # tests look at the registry of pages before any request does
 from config import readiness
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants import telemetry

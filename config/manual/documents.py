@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 ROOT = Path(settings.BASE_DIR) / "docs"
 ELSEWHERE = re.compile(r"[a-z]+:", re.IGNORECASE)  # the scheme of an address
@@ -65,6 +68,8 @@ def _path(name: str) -> Path:
 
 @cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # not above: few processes show a document
+
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     parser.add_render_rule("table_open", lambda *_: '<div class="tl-scroll" tabindex="0"><table class="tl-table">\n')
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")

@@ -11,8 +11,6 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
-from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.renderers import OpenApiJsonRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -33,6 +31,9 @@ POLICY = {
 @cache
 def document() -> bytes:
     """Return the document as JSON. It is the same for all callers, so each process builds it once."""
+    from drf_spectacular.generators import SchemaGenerator  # not above: it loads a test runner, for this page alone
+    from drf_spectacular.renderers import OpenApiJsonRenderer
+
     made: bytes = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(public=True), renderer_context={})
     return made
 

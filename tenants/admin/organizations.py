@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -157,6 +158,8 @@ class TenantAdmin(SuperuserAdmin):
 
 # Tables of libraries. `staff_users` and `library_tables` register pages of ours.
 
+for library in ("django.contrib.auth", "django_q", "axes"):
+    import_module(f"{library}.admin")  # or it would register them later
 admin.site.unregister([User, Group])
 for table in (Success, Failure, OrmQ, Schedule, AccessAttempt, AccessFailureLog, AccessLog):
     if admin.site.is_registered(table):

@@ -6,10 +6,12 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from joserfc import jwk, jws, jwt
-from joserfc.errors import JoseError
+if TYPE_CHECKING:
+    from joserfc import jws
+
 
 # Algorithm -> the kind of key that may be used with it, and its curve. Others do not exist here: neither `none` nor
 # those with a shared secret, for which an attacker would use the public key.
@@ -26,7 +28,6 @@ LEAST_BITS = 2048  # of an RSA key
 LONGEST_SUBJECT = 255
 
 Claims = Mapping[str, Any]
-_REGISTRY = jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
 
 
 class Refused(Exception):
@@ -51,16 +52,26 @@ def claims_of(token: Any, keys: Sequence[Any], expected: Expected, now: float) -
 
     `keys`: the provider's public keys as in its document (RFC 7517).
     """
+    from joserfc import jwk, jws, jwt  # not above: many installations have no single sign-on
+    from joserfc.errors import JoseError
+
     if not isinstance(token, str) or not token.isascii() or len(token) > LONGEST:
         raise Refused("not a token")
     try:
-        header = jws.extract_compact(token.encode(), registry=_REGISTRY).headers()
+        header = jws.extract_compact(token.encode(), registry=_registry()).headers()
         key = jwk.import_key(_key_for(header, keys))
-        claims = jwt.decode(token, key, algorithms=[header["alg"]], registry=_REGISTRY).claims
+        claims = jwt.decode(token, key, algorithms=[header["alg"]], registry=_registry()).claims
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Refused(type(error).__name__) from error
     _check(claims, expected, now)
     return claims
+
+
+@cache
+def _registry() -> jws.JWSRegistry:
+    from joserfc import jws
+
+    return jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
 
 
 def is_subject(subject: Any) -> bool:
@@ -101,6 +112,9 @@ def _bits(modulus: Any) -> int:
 
 
 def _check(claims: Claims, expected: Expected, now: float) -> None:
+    from joserfc import jwt
+    from joserfc.errors import JoseError
+
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     parties = [claims["azp"]] if "azp" in claims else []

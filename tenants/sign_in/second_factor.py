@@ -10,7 +10,6 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-import segno
 from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.http import HttpRequest
@@ -85,6 +84,8 @@ def otpauth(username: str, secret: str) -> str:
 
 def qr_code(text: str) -> str:
     """Return a QR code as the address of an SVG image. It is made here: the secret is sent nowhere."""
+    import segno  # not above: few processes make one
+
     return str(segno.make(text, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#fff"))
 
 
