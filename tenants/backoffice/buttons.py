@@ -36,6 +36,15 @@ def say(request: HttpRequest, done: str | Done) -> None:
 
 
 @dataclass(frozen=True)
+class Blocker:
+    """What keeps a step from being done now, and the page that fixes it, if there is one."""
+
+    message: str
+    url: str = ""
+    where: str = ""  # the title of that page
+
+
+@dataclass(frozen=True)
 class Step:
     """An action on an object, confirmed on a page that states its effect.
 
@@ -54,6 +63,8 @@ class Step:
     button: str = ""  # on the confirmation page; the label if empty
     in_sight: bool = False  # a destructive step that stays beside the others: it decides the page or prevents a call
     part: str = ""  # URL name of a page about the object, which the confirmation page loads below
+    blockers: Callable[[Any], Sequence[Blocker]] = lambda _: ()  # while there are any, the button is disabled
+    blocked: str = ""  # the title of the box that lists them
     stops: bool = False  # it only keeps calls from being placed: sent again, it is done again (`once`)
 
     @property

@@ -73,13 +73,22 @@ class ObjectPages(ScopedRows):
         return {}
 
     def _panel(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        shown = [step for step in self.steps if step.offered(obj) and self.holds(request, step.action, obj)]
+        offered = [step for step in self.steps if step.offered(obj)]
+        shown = [step for step in offered if self.holds(request, step.action, obj)]
+        # Only for the step that the page waits for: whether the others are possible, their own pages say.
+        found = {step.name: step.blockers(obj) for step in offered if step.tone == "primary"}
         return {
             "obj": obj,
             "panel_template": self.panel_template,
             "panel_only": self.panel_only,
             "panel_url": self.url("panel", obj.pk),
-            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown if not step.in_menu],
+            "steps": [
+                (step, "" if found.get(step.name) else self.url("step", obj.pk, step.name))
+                for step in shown
+                if not step.in_menu
+            ],
+            "blocked": [(step, found[step.name]) for step in offered if found.get(step.name)],
+            "may_fix": self.has_change_permission(request, obj),
             "more": [(step, self.url("step", obj.pk, step.name)) for step in shown if step.in_menu],
             **self.panel_context(request, obj),
         }
@@ -122,6 +131,8 @@ class ObjectPages(ScopedRows):
             wanted.label,
             obj=obj,
             step=wanted,
+            blockers=wanted.blockers(obj),
+            may_fix=self.holds(request, self.change_action, obj),
             effect=wanted.effect(obj),
             form=form,
             back=self.url("change", pk),

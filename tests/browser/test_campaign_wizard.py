@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from io import BytesIO
 from typing import Any
 
@@ -105,19 +106,22 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     look(page, "4-limits", theme)
     page.click(f"text={STEP}")
     # Review: each problem has a link to the step that fixes it.
-    page.wait_for_selector("text=Fix this before the start:")
+    page.wait_for_selector(".tl-blockers >> text=Before it can start")
     look(page, "5-check-error", theme)
-    page.locator(".tl-problems a", has_text="Step 4").first.click()
+    start = page.locator(".tl-steps [aria-disabled=true]")
+    expect(start).to_have_text(re.compile("Start calling now$"))
+    expect(start).to_have_accessible_description("Not yet: see “Before it can start”.")
+    page.locator(".tl-blockers a", has_text="Step 4").first.click()
     page.select_option("select[name=budget_currency]", "USD")
     page.click(f"text={STEP}")
-    page.wait_for_selector("text=Nothing is missing. The campaign can start.")
+    page.wait_for_selector("a:has-text('Start calling now')")
     page.wait_for_selector("text=Estimated finish")
     look(page, "5-check", theme)
     page.click("text=Keep as a draft")
     page.wait_for_selector("text=Continue with step 5: Review")
     look(page, "6-draft", theme)
     page.click("text=Continue with step 5: Review")
-    page.click("text=Start now")
+    page.click("text=Start calling now")
     page.click("button:has-text('Start calling')")
     page.wait_for_selector("text=is running")
     made = Campaign.objects.get()
@@ -176,7 +180,7 @@ def test_the_steps_work_without_scripts(signed_in: Any, house: ContactList) -> N
         page.click(f"text={STEP}")
         page.wait_for_url(f"**/steps/{step}/")
     page.click(f"text={STEP}")
-    page.click("text=Start now")
+    page.click("text=Start calling now")
     page.click("button:has-text('Start calling')")
     page.wait_for_selector("text=is running")
     assert Campaign.objects.get().status == "running"

@@ -110,8 +110,7 @@ def make_campaign(user: Newcomer) -> None:
     user.click("text=Save and continue")
     page.wait_for_url("**/steps/limits/")
     user.click("text=Save and continue")
-    user.sees("Nothing is missing. The campaign can start.")
-    user.click("text=Start now")
+    user.click("text=Start calling now")
     user.click("button:has-text('Start calling')")
     user.sees("is running")
 

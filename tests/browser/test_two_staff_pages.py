@@ -53,7 +53,7 @@ def test_a_new_campaign(staff: Staff) -> None:
     manager.wait_for_url("**/steps/what/")
     made = Campaign.objects.get(name="Autumn")
     operator.goto(f"{ADMIN}/campaigns/campaign/{made.pk}/change/")
-    operator.wait_for_selector("#idle >> text=Choose an assistant.")
+    operator.wait_for_selector("#panel .tl-blockers >> text=Choose an assistant.")
     nowhere(operator, "Go on with step", "Copy as a new campaign", "Edit everything")
     steps = [f"{ADMIN}/campaigns/campaign/{made.pk}/steps/{step}/" for step in ("whom", "what", "limits", "fields")]
     closed(operator, *steps, name="Forged", max_attempts="9")
@@ -62,10 +62,11 @@ def test_a_new_campaign(staff: Staff) -> None:
     manager.check("label:has-text('Front desk')")
     manager.click("text=Save and continue")
     manager.wait_for_url("**/steps/when/")
-    operator.wait_for_selector("#idle >> text=Choose an assistant.", state="detached")
+    operator.wait_for_selector("#panel .tl-blockers >> text=Choose an assistant.", state="detached")
     manager.click("text=Save and continue")
     manager.wait_for_url("**/steps/limits/")
-    operator.wait_for_selector("#idle >> text=Nothing is missing. The campaign can start.")
+    operator.wait_for_selector("#panel .tl-blockers", state="detached")
+    operator.wait_for_selector("#panel a:has-text('Start')")
     made.refresh_from_db()
     assert (made.name, made.status, Campaign.objects.filter(name="Forged").exists()) == ("Autumn", "draft", False)
 

@@ -143,7 +143,7 @@ def test_a_campaign_is_made_step_by_step(
     assert (made.budget, made.holidays, made.drafted_through) == (Decimal("12.5"), ["2026-12-25"], 4)
     assert made.windows.get().opens == 540 and made.retry_rules.get().wait_minutes == 30
     page = text_of(manager.get(at(made, "check")))
-    assert "Ready Nothing is missing. The campaign can start." in page and "Start now" in page
+    assert "Before it can start" not in page and "Start calling now" in page and "aria-disabled" not in page
     for line in ("Mon, Tue 09:00-19:00", "01 42 00 00 01 (FR)", "After busy: retry in 30 minutes, 2 attempts in all"):
         assert line in page
     started = manager.post(reverse("admin:campaigns_campaign_step", args=[made.pk, "start"]), follow=True)
@@ -535,27 +535,73 @@ def test_a_window_is_proposed_until_there_is_one(manager: Client, draft: Campaig
 # The review step.
 
 
+def start_of(answer: Any) -> tuple[str, bool, str]:
+    """Return the part of a page before its facts, whether its button is off, and where the button leads."""
+    page = answer.content.decode()
+    off = re.search(r'<button[^>]*aria-disabled="true"[^>]*>', page)
+    link = re.search(r'href="([^"]*/do/start/)"', page)
+    assert not off or 'type="button"' in off[0]
+    return text_of(answer), off is not None, link[1] if link else ""
+
+
+def test_what_prevents_the_start_comes_first_and_the_button_is_off(
+    manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    """Of the draft's page, its review and the confirmation; the server refuses besides."""
+    confirm = reverse("admin:campaigns_campaign_step", args=[draft.pk, "start"])
+    box = "Before it can start Choose an assistant. Fix : Step 2: Assistant"
+    for url in (whole_page(draft), at(draft, "check"), confirm):
+        text, off, way = start_of(manager.get(url))
+        assert off and not way and text.count("Before it can start Choose") == 1
+        assert box in text and "Not yet: see “Before it can start”." in text
+        facts = ("A draft calls nobody.", "Your choices", "The campaign calls each contact")
+        assert all(text.index(box) < text.index(fact) for fact in facts if fact in text)
+    assert "The campaign cannot start yet." in text_of(manager.post(confirm, follow=True))
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+    Campaign.objects.update(assistant=assistant)
+    draft.phone_numbers.add(phone_number)
+    draft.windows.create(days=["mon"], opens=540, closes=600)
+    Organization.objects.update(calls_stopped=True)
+    for url in (whole_page(draft), at(draft, "check")):
+        text, off, way = start_of(manager.get(url))
+        assert (off, way) == (False, confirm) and "Before it can start" not in text
+        assert "To know before it starts" in text and "All calls of the organization are stopped." in text
+    text, off, _ = start_of(manager.get(confirm))
+    assert not off and "Start calling" in text and "Before it can start" not in text
+
+
+@pytest.mark.parametrize(("role", "ways"), [("viewer", False), ("operator", False), ("manager", True)])
+def test_only_who_may_fix_a_draft_has_the_way_there(
+    organization: Organization, draft: Campaign, role: str, ways: bool
+) -> None:
+    page = staff(organization, role).get(whole_page(draft))
+    text = text_of(page)
+    assert "Before it can start Choose an assistant." in text
+    assert ("Ask a manager of the organization to fix this." in text) != ways
+    assert (at(draft, "what") in page.content.decode()) == ways
+
+
 def test_each_problem_has_the_way_to_where_it_is_mended(
     manager: Client, draft: Campaign, assistant: Assistant, account: ProviderAccount
 ) -> None:
     answer = manager.get(at(draft, "check"))
     page = text_of(answer)
-    assert "Not yet Fix this before the start:" in page and "Start now" not in page
-    assert "Choose an assistant. Step 2: Assistant" in page
-    assert "Add at least one calling window" in page and "Step 3: Schedule" in page
+    assert "Choose an assistant. Fix : Step 2: Assistant" in page
+    assert "Add at least one calling window" in page and "Fix : Step 3: Schedule" in page
     assert at(draft, "when") in answer.content.decode()
     Campaign.objects.update(assistant=assistant, budget=10, budget_currency="EUR")
     Assistant.objects.update(is_active=False)
     Organization.objects.update(calls_stopped=True)
     answer = manager.get(at(draft, "check"))
-    ways = {row["message"]: (row["link"], row["url"]) for row in answer.context["problems"]}
+    ways = {row.message: (row.where, row.url) for name in ("blockers", "warnings") for row in answer.context[name]}
     at_assistant = reverse("admin:providers_assistant_change", args=[assistant.pk])
     assert ways["The assistant is switched off."] == ("Open the assistant", at_assistant)
     assert ways["All calls of the organization are stopped."][0] == "Open the organization"
     an_assistant(account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=Assistant.objects.latest("pk"), weight=1)
     answer = manager.get(at(draft, "check"))
-    ways = {row["message"]: (row["link"], row["url"]) for row in answer.context["problems"]}
+    ways = {row.message: (row.where, row.url) for name in ("blockers", "warnings") for row in answer.context[name]}
     assert ways["Assistant 'Reminder' is switched off."] == ("Step 2: Assistant", at(draft, "what"))
 
 
@@ -586,7 +632,7 @@ def test_the_check_says_what_comes_of_it(
     Campaign.objects.update(starts_at=starts)
     page = text_of(manager.get(at(draft, "check")))
     with timezone.override(ZoneInfo(draft.organization.timezone)):
-        assert f"Start {local_time(starts)}" in page
+        assert f"Start calling {local_time(starts)}" in page
     manager.post(reverse("admin:campaigns_campaign_step", args=[draft.pk, "start"]))
     draft.refresh_from_db()
     assert draft.status == "scheduled"

@@ -35,8 +35,7 @@ def start_effect(obj: Campaign) -> list[str]:
         found.append(f"It places the first call {local_time(obj.starts_at)}, or at once if that time has passed.")
     else:
         found.append("It places the first calls within seconds.")
-    found += [hours(obj), cost(obj, entries)]
-    return found + [problem.message for problem in preflight.problems(obj)]
+    return [*found, hours(obj), cost(obj, entries), *warnings(obj)]
 
 
 def pause_effect(obj: Campaign) -> list[str]:
@@ -66,7 +65,12 @@ def reopen_effect(obj: Campaign) -> list[str]:
         found.append(
             "It finishes again when nobody is left to call. To keep it open, edit it and choose “Takes new contacts”."
         )
-    return found + [problem.message for problem in preflight.problems(obj)]
+    return found + warnings(obj)
+
+
+def warnings(obj: Campaign) -> list[str]:
+    """Return what does not prevent the start. What does is in a box of its own (`wizard_steps.blockers_of`)."""
+    return [problem.message for problem in preflight.problems(obj) if problem.severity != "error"]
 
 
 def cancel_effect(obj: Campaign) -> list[str]:

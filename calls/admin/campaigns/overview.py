@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from calls.admin.campaigns.button_effects import zone_choices
+from calls.admin.campaigns.button_effects import warnings, zone_choices
 from calls.admin.people import recipient_list
 from calls.admin.people.counts import funnel_rows
 from calls.admin.shared.labels import (
@@ -21,7 +21,6 @@ from calls.admin.shared.labels import (
 )
 from calls.gate import budgets
 from calls.models import Call, Status
-from calls.reports import preflight
 from calls.reports.figures.recipients import Counts, counts_of
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign
@@ -47,11 +46,9 @@ def head_of(obj: Campaign) -> dict[str, Any]:
 
 
 def idle_of(obj: Campaign, url: str) -> dict[str, Any]:
-    """Return why the campaign is not calling. For a draft: what prevents its start. `url` is this part's own."""
-    draft = obj.status == S.DRAFT
+    """Return why the campaign is not calling, and the warnings about a draft. `url` is this part's own."""
     return {
-        "draft": draft,
-        "problems": preflight.problems(obj) if draft else [],
+        "warnings": warnings(obj) if obj.status == S.DRAFT else [],
         "live": obj.status in UNFINISHED,
         "idle_url": url,
         "idle": [_idle(row) for row in idle_reasons(obj)],
@@ -69,6 +66,7 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
 def overview_of(obj: Campaign) -> dict[str, Any]:
     """Return the overview: for a started campaign its progress, its money and what needs attention."""
     found = {
+        "every": 15,
         "zone_choices": zone_choices(obj),
         "started": local_time(obj.started_at, "not yet"),
         "finished": local_time(obj.finished_at, ""),

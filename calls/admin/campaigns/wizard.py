@@ -193,11 +193,14 @@ class WizardPages(ScopedAdmin):
             return {"unfed": [{"message": each.message} for each in problems if each.code in UNFED]}
         if step == REVIEW:
             later = obj.starts_at and obj.starts_at > timezone.now()
+            start = next(each for each in self.steps if each.name == "start")
             return {
-                "problems": with_links(obj, problems),
-                "ready": not any(found.severity == "error" for found in problems),
+                "blockers": with_links(obj, (found for found in problems if found.severity == "error")),
+                "warnings": with_links(obj, (found for found in problems if found.severity != "error")),
+                "may_fix": True,  # the wizard is for those who change the campaign
+                "button": start,
                 "summary": wizard_previews.summary(obj),
-                "start": f"Start {local_time(obj.starts_at)}" if later else "Start now",
+                "start": f"Start calling {local_time(obj.starts_at)}" if later else "Start calling now",
                 "start_url": self.url("step", obj.pk, "start"),
             }
         return {}

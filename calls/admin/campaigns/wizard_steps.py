@@ -10,9 +10,11 @@ from django.urls import reverse
 
 from calls.admin.campaigns.form import ZONE_FIELDS, RetryInline, VariantInline, WindowInline
 from calls.gate.selection import weighted_assistants
+from calls.reports import preflight
 from calls.reports.problem import Problem
 from campaigns.models import Campaign
 from providers.models import Assistant
+from tenants.backoffice.buttons import Blocker
 
 
 @dataclass(frozen=True)
@@ -138,24 +140,26 @@ def stepper(campaign: Campaign | None, current: WizardStep, problems: Iterable[P
     ]
 
 
-def with_links(campaign: Campaign, problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def blockers_of(campaign: Campaign) -> list[Blocker]:
+    """Return what prevents the start of a campaign, in the order in which the preflight finds it."""
+    return with_links(campaign, (found for found in preflight.problems(campaign) if found.severity == "error"))
+
+
+def with_links(campaign: Campaign, problems: Iterable[Problem]) -> list[Blocker]:
     """Return each problem with a link to the page on which it is fixed."""
     assistants = {assistant for assistant, _ in weighted_assistants(campaign)}
     only = assistants.pop() if len(assistants) == 1 else None
-    return [
-        {"message": found.message, "error": found.severity == "error", **_link(campaign, found.code, only)}
-        for found in problems
-    ]
+    return [Blocker(found.message, *_link(campaign, found.code, only)) for found in problems]
 
 
-def _link(campaign: Campaign, code: str, only: Assistant | None) -> dict[str, str]:
+def _link(campaign: Campaign, code: str, only: Assistant | None) -> tuple[str, str]:
     if code in OF_THE_ORGANIZATION:
         address = reverse("admin:tenants_organization_change", args=[campaign.organization_id])
-        return {"url": address, "link": "Open the organization"}
+        return address, "Open the organization"
     if only and code in OF_THE_ASSISTANT:
-        return {"url": reverse("admin:providers_assistant_change", args=[only.pk]), "link": "Open the assistant"}
+        return reverse("admin:providers_assistant_change", args=[only.pk]), "Open the assistant"
     if only and code in OF_THE_ACCOUNT:
         address = reverse("admin:providers_provideraccount_change", args=[only.account_id])
-        return {"url": address, "link": "Open the provider account"}
-    step = FIXED_AT.get(code)
-    return {"url": step.url(campaign), "link": f"Step {step.number}: {step.title}"} if step else {"url": "", "link": ""}
+        return address, "Open the provider account"
+    step = FIXED_AT.get(code) if campaign.status == Campaign.Status.DRAFT else None
+    return (step.url(campaign), f"Step {step.number}: {step.title}") if step else ("", "")
