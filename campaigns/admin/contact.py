@@ -70,6 +70,7 @@ class ContactForm(ScopedForm):
     further_numbers = RowsField(
         NUMBER_COLUMNS,
         most=ContactNumber.MAX,
+        add="Add another number",
         label="Further numbers",
         help_text="Up to four, in the order in which they are called. Searches and the do-not-call list know them all.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -82,9 +83,19 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what")
     def what(self, row: AuditEntry) -> str:
-        """Return the sentence. The actor is a link to all that they did."""
-        rest = audit_sentences.sentence(row).removeprefix(row.actor)
-        return format_html('<a class="tl-plain" href="?{}">{}</a>{}', urlencode({"q": row.actor}), row.actor, rest)
+        """Return the sentence. The actor is a link to all that they did, as far as the search knows them."""
+        sentence, who = audit_sentences.sentence(row), audit_sentences.who(row)
+        if not row.actor:
+            return sentence
+        rest = sentence.removeprefix(who)
+        return format_html('<a class="tl-plain" href="?{}">{}</a>{}', urlencode({"q": row.actor}), who, rest)
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        audit_sentences.name_keys(rows)
+
+    def title_of(self, obj: AuditEntry) -> str:
+        audit_sentences.name_keys([obj])
+        return audit_sentences.sentence(obj)
 
     def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
         return [
@@ -100,6 +111,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
+        who = audit_sentences.who(obj)
         listed, link, about = self.url("changelist"), _link(request, obj), []
         if link:
             about = [("Object", link)]
@@ -107,10 +119,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             same = f"{listed}?{urlencode({'q': obj.subject})}"
             about.append(("Other entries", (same, "All entries about this object")))
         return {
-            "here": audit_sentences.sentence(obj),
             "facts": [
                 ("Time", local_time(obj.at)),
-                ("Who", (f"{listed}?{urlencode({'q': obj.actor})}", obj.actor)),
+                ("Who", (f"{listed}?{urlencode({'q': obj.actor})}", who) if obj.actor else who),
                 ("From", f"{obj.get_channel_display()} {obj.address}".rstrip()),
                 *about,
                 ("Organization", obj.organization or "-"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from tenants.backoffice.local_time import local_time
-from tenants.models import AuditEntry
+from tenants.models import ApiKey, AuditEntry
 
+KEY = "key"  # before the prefix of an API key, as an actor (tenants/api/access.py)
 # Kind in an action -> words, and the model whose pages show the object. Older entries have other names of some kinds.
 KINDS: dict[str, tuple[str, str]] = {
     "account": ("provider account", "providers.provideraccount"),
@@ -147,7 +148,26 @@ def sentence(entry: AuditEntry) -> str:
     words = KINDS.get(kind, (kind.replace("_", " "), ""))[0]
     name = entry.detail.get("object") or (entry.subject if kind == "user" else "")
     pattern = SENTENCES.get(entry.action) or VERBS.get(verb) or f"{verb.replace('_', ' ')}: {{}}"
-    return f"{entry.actor} {pattern.format(f'the {words} “{name}”' if name else f'the {words}')}"
+    return f"{who(entry)} {pattern.format(f'the {words} “{name}”' if name else f'the {words}')}"
+
+
+def who(entry: AuditEntry) -> str:
+    """Return who did it: a team member, an API key by its name, or Trunkline itself."""
+    if not entry.actor:
+        return "Trunkline"
+    kind, _, prefix = entry.actor.partition(" ")
+    if kind != KEY or not prefix:
+        return entry.actor
+    name = vars(entry).get("key_name", "")
+    return f"The API key “{name}” ({prefix}…)" if name else f"The API key {prefix}…"
+
+
+def name_keys(entries: Iterable[AuditEntry]) -> None:
+    """Look up the names of the API keys among the actors, with one query."""
+    keyed = {entry.actor.removeprefix(f"{KEY} "): entry for entry in entries if entry.actor.startswith(f"{KEY} ")}
+    names = dict(ApiKey.objects.filter(prefix__in=keyed).values_list("prefix", "name")) if keyed else {}
+    for entry in entries:
+        vars(entry)["key_name"] = names.get(entry.actor.removeprefix(f"{KEY} "), "")
 
 
 def details(entry: AuditEntry) -> Iterator[tuple[str, str]]:

@@ -36,12 +36,26 @@ def say(request: HttpRequest, done: str | Done) -> None:
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """What keeps a step from being done now, and the page that fixes it, if there is one."""
+class Finding:
+    """What a team member should know before a step, and the page that fixes it, if there is one."""
 
     message: str
     url: str = ""
     where: str = ""  # the title of that page
+    prevents: bool = True  # the step is refused meanwhile
+
+
+@dataclass(frozen=True)
+class Found:
+    """What prevents a step, and what does not."""
+
+    blockers: Sequence[Finding] = ()
+    notes: Sequence[Finding] = ()
+
+
+def sorted_out(findings: Sequence[Finding]) -> Found:
+    blockers = [each for each in findings if each.prevents]
+    return Found(blockers, [each for each in findings if not each.prevents])
 
 
 @dataclass(frozen=True)
@@ -63,8 +77,8 @@ class Step:
     button: str = ""  # on the confirmation page; the label if empty
     in_sight: bool = False  # a destructive step that stays beside the others: it decides the page or prevents a call
     part: str = ""  # URL name of a page about the object, which the confirmation page loads below
-    blockers: Callable[[Any], Sequence[Blocker]] = lambda _: ()  # while there are any, the button is disabled
-    blocked: str = ""  # the title of the box that lists them
+    findings: Callable[[Any], Sequence[Finding]] = lambda _: ()  # while one prevents the step, its button is off
+    blocked: str = ""  # the title of the box with what prevents the step
     stops: bool = False  # it only keeps calls from being placed: sent again, it is done again (`once`)
 
     @property

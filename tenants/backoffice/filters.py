@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -27,6 +27,7 @@ class CreatedFilter(admin.ListFilter):
     """Filter by the day of creation in the viewer's time zone: today, yesterday, the last seven days, or a range."""
 
     title = "date"
+    column = "created_at"  # the keys of the table grow with it
     parameters = (DAY, FROM, TO)
     template = "trunkline/date_filter.html"
 
@@ -69,7 +70,27 @@ class CreatedFilter(admin.ListFilter):
             return queryset
         first, last = days_of(self.used_parameters)
         after_last = last + timedelta(days=1) if last else None
-        return queryset.filter(created_between(self.model, _start(first), _start(after_last)))
+        return queryset.filter(created_between(self.model, _start(first), _start(after_last), self.column))
+
+
+class ChosenFilter(admin.SimpleListFilter):
+    """Filter by one of a few choices that are known beforehand."""
+
+    offered: ClassVar[Mapping[str, str]] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.offered.items())
+
+    def condition(self, value: str) -> Q:
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value not in self.offered:
+            raise IncorrectLookupParameters(value)
+        return queryset.filter(self.condition(value))
 
 
 def days_of(given: Mapping[str, Any]) -> tuple[date | None, date | None]:

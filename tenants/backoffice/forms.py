@@ -42,19 +42,29 @@ class Column:
 
 
 class RowsWidget(forms.Widget):
-    """A small table with empty rows at its end, which a script extends. Where `most` rows are allowed, it has them."""
+    """A small table with empty rows at its end, which a script extends.
 
-    def __init__(self, columns: Sequence[Column], most: int | None = None) -> None:
+    Where at most `most` rows are allowed, it has one empty row, and the rest in a part that opens without scripts.
+    """
+
+    def __init__(self, columns: Sequence[Column], most: int | None = None, add: str = "Add a row") -> None:
         super().__init__()
-        self.columns, self.most = columns, most
+        self.columns, self.most, self.add = columns, most, add
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         filled = [row for row in value or [] if isinstance(row, dict)]
-        spare = SPARE if self.most is None else max(0, self.most - len(filled))
-        rows = [self._cells(name, number, row) for number, row in enumerate([*filled, *[{}] * spare])]
-        blank = self._cells(name, "__row__", {}) if self.most is None else None
-        removable = all(column.kind != "fixed" for column in self.columns)
-        context = {"name": name, "columns": self.columns, "rows": rows, "blank": blank, "removable": removable}
+        left = MAX_ROWS if self.most is None else max(0, self.most - len(filled))
+        shown = [*filled, *[{}] * min(left, SPARE if self.most is None else 1)]
+        context = {
+            "name": name,
+            "columns": self.columns,
+            "rows": [self._cells(name, number, row) for number, row in enumerate(shown)],
+            "blank": None if self.most == len(shown) else self._cells(name, "__row__", {}),
+            "most": self.most,
+            "folded": [self._cells(name, number, {}) for number in range(len(shown), self.most or 0)],
+            "removable": all(column.kind != "fixed" for column in self.columns),
+            "add": self.add,
+        }
         return mark_safe(render_to_string("trunkline/rows.html", context))  # noqa: S308 (a template's output)
 
     def _cells(self, name: str, number: int | str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,9 +102,11 @@ class RowsWidget(forms.Widget):
 class RowsField(forms.Field):
     """A list of objects, edited as one row each."""
 
-    def __init__(self, columns: Sequence[Column], most: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, columns: Sequence[Column], most: int | None = None, add: str = "Add a row", **kwargs: Any
+    ) -> None:
         kwargs.setdefault("required", False)
-        super().__init__(widget=RowsWidget(columns, most), **kwargs)
+        super().__init__(widget=RowsWidget(columns, most, add), **kwargs)
 
     def to_python(self, value: Any) -> Any:
         return value or []

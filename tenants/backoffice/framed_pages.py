@@ -26,6 +26,14 @@ class FramedPages(ModelAdmin):
         found: HttpResponse = super().changelist_view(request, {"title": self.heading, **(extra_context or {})})
         return found
 
+    def title_of(self, obj: Any) -> str:
+        """Return what the pages of an object call it: a name or a sentence, never an ID."""
+        return str(obj)
+
+    def link_to(self, obj: Any) -> tuple[str, str]:
+        """Return the address of an object's page, and its title."""
+        return self.url("change", obj.pk), self.title_of(obj)
+
     def url(self, name: str, *args: Any) -> str:
         """Return the address of one of this model's pages: `changelist`, `change`, `panel`, `step`."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args)

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from tenants.backoffice.buttons import NotDone, Step, say
+from tenants.backoffice.buttons import Found, NotDone, Step, say, sorted_out
 from tenants.backoffice.once import took_effect
 from tenants.backoffice.scoped_rows import ScopedRows
 
@@ -58,6 +58,8 @@ class ObjectPages(ScopedRows):
             obj = self.get_object(request, object_id)
             if self.singular:
                 extra.setdefault("title", self.singular)
+            if obj is not None and (title := self.title_of(obj)) != str(obj):
+                extra.setdefault("here", title)
             if obj is not None and self.has_view_permission(request, obj):
                 extra |= self._panel(request, obj)
         return super().changeform_view(request, object_id, form_url, extra)
@@ -72,22 +74,27 @@ class ObjectPages(ScopedRows):
         """Return the context of the panel's template. With `live`, the panel refreshes itself."""
         return {}
 
+    def offered_steps(self, request: HttpRequest, obj: Any) -> list[Step]:
+        """Return the steps that the state of the object allows, for its page."""
+        return [step for step in self.steps if step.offered(obj)]
+
     def _panel(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        offered = [step for step in self.steps if step.offered(obj)]
+        offered = self.offered_steps(request, obj)
         shown = [step for step in offered if self.holds(request, step.action, obj)]
+        nothing = Found()
         # Only for the step that the page waits for: whether the others are possible, their own pages say.
-        found = {step.name: step.blockers(obj) for step in offered if step.tone == "primary"}
+        found = {step.name: sorted_out(step.findings(obj)) for step in offered if step.tone == "primary"}
         return {
             "obj": obj,
             "panel_template": self.panel_template,
             "panel_only": self.panel_only,
             "panel_url": self.url("panel", obj.pk),
             "steps": [
-                (step, "" if found.get(step.name) else self.url("step", obj.pk, step.name))
+                (step, "" if found.get(step.name, nothing).blockers else self.url("step", obj.pk, step.name))
                 for step in shown
                 if not step.in_menu
             ],
-            "blocked": [(step, found[step.name]) for step in offered if found.get(step.name)],
+            "found": [(step, found[step.name]) for step in offered if step.name in found],
             "may_fix": self.has_change_permission(request, obj),
             "more": [(step, self.url("step", obj.pk, step.name)) for step in shown if step.in_menu],
             **self.panel_context(request, obj),
@@ -130,10 +137,11 @@ class ObjectPages(ScopedRows):
             "trunkline/confirm.html",
             wanted.label,
             obj=obj,
+            named=self.title_of(obj),
             step=wanted,
-            blockers=wanted.blockers(obj),
             may_fix=self.holds(request, self.change_action, obj),
             effect=wanted.effect(obj),
+            found=sorted_out(wanted.findings(obj)),
             form=form,
             back=self.url("change", pk),
             part_url=self.url(wanted.part, pk) if wanted.part else "",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from calls.models import Call
-from campaigns.models import Contact
+from campaigns.models import Contact, ContactList
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
-from tests.browser.support import MARKS, faults_of, fits, themed, until, visit
+from tests.browser.support import MARKS, expect, faults_of, fits, themed, until, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -59,6 +60,72 @@ def test_pages_are_quiet_and_fit_a_telephone(signed_in: Any, assistant: Assistan
     ):
         visit(page, path)
         fits(page)
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_what_destroys_comes_last(
+    signed_in: Any, contact: Contact, phone_number: PhoneNumber, organization: Organization, width: int
+) -> None:
+    """For the eye and for the Tab key, under every form: Save, the other ways to save, and Delete."""
+    page = signed_in
+    page.set_viewport_size({"width": width, "height": 900})
+    people = ContactList.objects.create(organization=organization, name="December")
+    for path in (
+        f"/admin/providers/phonenumber/{phone_number.pk}/change/",
+        f"/admin/campaigns/contactlist/{people.pk}/change/",
+        f"/admin/campaigns/contact/{contact.pk}/change/",
+    ):
+        page.goto(path)
+        buttons = page.locator("#submit-row :is(a, button)")
+        names = [text.strip().split()[0] for text in buttons.all_inner_texts()]
+        assert names[0] == "Save" and names[-1] == "Delete" and "Delete" not in names[:-1], path
+        boxes = [buttons.nth(n).bounding_box() for n in range(buttons.count())]
+        places = [(box["y"], box["x"]) if width == 400 else (box["x"], 0) for box in boxes]
+        assert places == sorted(places), path
+
+
+def test_numbers_are_added_to_a_contact_one_by_one(signed_in: Any) -> None:
+    page = signed_in
+    page.goto("/admin/campaigns/contact/add/")
+    rows = page.locator("input[name^=further_numbers-][name$=-phone]")
+    expect(rows).to_have_count(1)
+    page.fill("input[name=phone]", "06 12 34 56 78")
+    page.fill("input[name=further_numbers-0-phone]", "01 42 34 56 78")
+    for number in (1, 2, 3):
+        page.click("text=Add another number")
+        page.keyboard.type(f"01 42 34 56 7{number}")
+    expect(rows).to_have_count(4)
+    expect(page.locator("text=Add another number")).to_be_hidden()
+    page.click("button[name=_save]")
+    page.wait_for_url("**/contact/")
+    assert Contact.objects.get(phone="+33612345678").further_numbers.count() == 4
+
+
+def test_only_a_long_select_has_a_box_to_search_it(
+    signed_in: Any, contact: Contact, organization: Organization
+) -> None:
+    page = signed_in
+    people = ContactList.objects.create(organization=organization, name="December")
+    people.contacts.add(contact)
+
+    def boxes() -> dict[bool, int]:
+        """Return how many long selects, and how many short ones, have a box."""
+        found = page.locator("select[data-picker]").all()
+        assert found
+        had = {True: 0, False: 0}
+        for select in found:
+            long = select.locator("option").count() > 10
+            had[long] += select.locator("xpath=preceding-sibling::input | ../preceding-sibling::input").count()
+        return had
+
+    page.goto(f"/admin/campaigns/contact/{contact.pk}/change/")
+    assert boxes() == {True: 2, False: 0}
+    page.goto("/admin/campaigns/contact/")
+    page.check("input[name=_selected_action] >> nth=0")
+    page.select_option("select[name=action]", label="Add to a list…")
+    page.click("button:has-text('Run')")
+    page.wait_for_selector("h2")
+    assert boxes() == {True: 0, False: 0}
 
 
 def test_a_row_is_added_to_an_assistants_variables(signed_in: Any, assistant: Assistant) -> None:

@@ -181,12 +181,12 @@ def test_the_pages_of_an_account_tell_how_it_fares(viewer: Client, phone_number:
     page = reverse("admin:providers_provideraccount_change", args=[phone_number.account_id])
     text = words_of(viewer.get(page).content.decode())
     assert "Calls under way 0 of 50 at most Unconfirmed calls 0 of 5 at most" in text
-    assert "Calls that ended in the last hour 4 Failed, of these 1 (25 %)" in text
+    assert "Calls that ended in the last hour 4 Failed, of these 1 of 4 (25 %)" in text
     assert "Failing. 2 requests in a row" in text
     listed = words_of(viewer.get(reverse("admin:providers_provideraccount_changelist")).content.decode())
-    assert "AlloMia AlloMia Failing 0 of 50 4 1 (25 %)" in listed
+    assert "AlloMia AlloMia Failing 0 of 50 4 1 of 4 (25 %)" in listed
     figures = words_of(viewer.get(reverse("admin:calls_call_today")).content.decode())
-    assert "AlloMia Failing 0 of 50 4 ended 1 (25 %)" in figures and "2 requests in a row" in figures
+    assert "AlloMia Failing 0 of 50 4 ended 1 of 4 (25 %)" in figures and "2 requests in a row" in figures
 
 
 def test_blocked_accounts_come_first_on_the_dashboard(viewer: Client, account: ProviderAccount) -> None:
@@ -213,7 +213,7 @@ def test_the_use_of_a_number(phone_number: PhoneNumber) -> None:
     calls(phone_number, 1, status="ringing", dialed_at=now - SECOND, next_read_at=now + HOUR)
     use = use_of([phone_number], now)[phone_number.pk]
     assert (use.today, use.ended, use.reached, use.last) == (5, 5, 2, now - SECOND)
-    assert number_use.answered(use) == "40 % of 5"
+    assert number_use.answered(use) == "2 of 5 (40 %)"
     assert number_use.answered(Use()) == "-"
 
 
@@ -237,9 +237,9 @@ def test_the_pages_of_a_number_tell_its_use(viewer: Client, phone_number: PhoneN
     page = viewer.get(reverse("admin:providers_phonenumber_change", args=[phone_number.pk]))
     text = words_of(page.content.decode())
     assert "Calls in 24 hours 2 of 2 at most" in text
-    assert "Answered by a person in 7 days 50 % of 2 calls" in text and "Rest Until to" in text
+    assert "Calls in 7 days answered by a person 1 of 2 (50 %)" in text and "Rest Until to" in text
     listed = words_of(viewer.get(reverse("admin:providers_phonenumber_changelist")).content.decode())
-    assert "01 42 00 00 01" in listed and "2 of 2 50 % of 2 To" in listed
+    assert "01 42 00 00 01" in listed and "2 of 2 1 of 2 (50 %) To" in listed
 
 
 @pytest.mark.parametrize("model", ["phonenumber", "provideraccount"])

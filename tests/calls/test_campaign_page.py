@@ -238,7 +238,7 @@ def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None
     drawn = json.loads(shown["data"])
     assert drawn["labels"] == ["04 Mar 13:00", "04 Mar 14:00", "04 Mar 15:00"], "an hour without calls is shown"
     assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
-        ("Completed", [0, 0, 1]),
+        ("Answered", [0, 0, 1]),
         ("No answer or busy", [2, 0, 0]),
     ]
     a_call(two, Status.COMPLETED, terminal_at=noon + timedelta(days=99))
@@ -258,7 +258,7 @@ def test_the_charts_are_on_the_clock_of_the_page(viewer: Client, campaign: Campa
     Contact.objects.filter(pk=people[2].contact_id).update(timezone="Asia/Tokyo")
     text = read(viewer, campaign, "figures")
     assert "Hours and days are those of Europe/Paris." in text
-    assert "Hour Completed No answer or busy Canceled 03 Mar 00:00 2 5 1" in text
+    assert "Hour Answered No answer or busy Canceled 03 Mar 00:00 2 5 1" in text
     assert "Hour 00 Mon Tue 14 Wed" in text
     for zone, hour, day in (
         ("Asia/Kolkata", 5, "Tue"),

@@ -123,7 +123,7 @@ def test_people_are_filtered_by_status_outcome_and_reason_with_counts(viewer: Cl
     assert "Variables that the assistant requires are missing 2" in text
     text = words_of(people_page(viewer, campaign, status="done", outcome="failed"))
     assert text.count("Explain ") == 1 and "The provider gave no reason" in text
-    assert "Done 1" in text and "Completed 3" in text, "a filter counts the rows that the other filters leave"
+    assert "Done 1" in text and "Answered 3" in text, "a filter counts the rows that the other filters leave"
     text = words_of(people_page(viewer, campaign, reason="missing_variables"))
     assert text.count("Explain ") == 2
     assert "No recipient matches these filters." in people_page(viewer, campaign, status="done", reason="country")

@@ -35,6 +35,7 @@ from campaigns.models import (
 )
 from campaigns.rules.whereabouts import ZoneRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.backoffice.buttons import Finding
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import AuditEntry, Membership, Organization
@@ -544,6 +545,11 @@ def start_of(answer: Any) -> tuple[str, bool, str]:
     return text_of(answer), off is not None, link[1] if link else ""
 
 
+def found_on(answer: Any) -> list[Finding]:
+    found = answer.context["found"]
+    return [*found.blockers, *found.notes]
+
+
 def test_what_prevents_the_start_comes_first_and_the_button_is_off(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
@@ -566,7 +572,7 @@ def test_what_prevents_the_start_comes_first_and_the_button_is_off(
     for url in (whole_page(draft), at(draft, "check")):
         text, off, way = start_of(manager.get(url))
         assert (off, way) == (False, confirm) and "Before it can start" not in text
-        assert "To know before it starts" in text and "All calls of the organization are stopped." in text
+        assert "Please note" in text and "All calls of the organization are stopped." in text
     text, off, _ = start_of(manager.get(confirm))
     assert not off and "Start calling" in text and "Before it can start" not in text
 
@@ -594,14 +600,14 @@ def test_each_problem_has_the_way_to_where_it_is_mended(
     Assistant.objects.update(is_active=False)
     Organization.objects.update(calls_stopped=True)
     answer = manager.get(at(draft, "check"))
-    ways = {row.message: (row.where, row.url) for name in ("blockers", "warnings") for row in answer.context[name]}
+    ways = {row.message: (row.where, row.url) for row in found_on(answer)}
     at_assistant = reverse("admin:providers_assistant_change", args=[assistant.pk])
     assert ways["The assistant is switched off."] == ("Open the assistant", at_assistant)
     assert ways["All calls of the organization are stopped."][0] == "Open the organization"
     an_assistant(account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=Assistant.objects.latest("pk"), weight=1)
     answer = manager.get(at(draft, "check"))
-    ways = {row.message: (row.where, row.url) for name in ("blockers", "warnings") for row in answer.context[name]}
+    ways = {row.message: (row.where, row.url) for row in found_on(answer)}
     assert ways["Assistant 'Reminder' is switched off."] == ("Step 2: Assistant", at(draft, "what"))
 
 

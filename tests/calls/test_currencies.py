@@ -271,7 +271,7 @@ def test_pages_tell_nothing_spent_from_costs_that_are_not_reported(scene: Scene,
         contexts.append(manager.get(reverse("admin:calls_call_today")).context)
         return [listed.model_admin.spent(listed.result_list[0]), *(context["spent"] for context in contexts)]
 
-    assert shown() == ["0"] * 4
+    assert shown() == ["Nothing"] * 4
     call = scene.place("changing", 0)
     Recipient.objects.update(attempts=1)
     scene.end(call, 60)

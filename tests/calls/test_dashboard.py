@@ -136,12 +136,18 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
         ("failed", noon - week - 13 * hour),  # the day before
     ):
         ended(phone_number, status, at)
+    for heard in ({"answered_by": "machine"}, {"ended_reason": "voicemail"}):
+        ended(phone_number, "completed", noon - hour)
+        Call.objects.filter(pk=Call.objects.latest("pk").pk).update(**heard)
     text = today(viewer)
-    tiles = "2 calls ended, 3 at this time last Wednesday 50 % answered: 1 of 2 that rang, 100 % at this time last"
-    assert f"Today until 12:00 {tiles} Wednesday" in text, text
+    tiles = (
+        "4 calls ended, 3 at this time last Wednesday 75 % answered, in person or by voicemail: "
+        "3 of 4 calls that rang, 2 of 2 (100 %) at this"
+    )
+    assert f"Today until 12:00 {tiles} time last Wednesday" in text, text
     assert (
-        "Today Last Wednesday, at this time Completed 1 2 Busy 1 0 Outcome unknown 0 1 "
-        "Answered, of those that rang 1 of 2 (50 %) 2 of 2 (100 %)" in text
+        "Today Last Wednesday, at this time Reached in person 1 2 Voicemail 2 0 Busy 1 0 Outcome unknown 0 1 "
+        "Answered, in person or by voicemail, of those that rang 3 of 4 (75 %) 2 of 2 (100 %)" in text
     ), text
 
 
@@ -149,7 +155,11 @@ def test_nobody_called_has_no_share() -> None:
     nobody = Ends({}, Share())
     assert outcomes(nobody, nobody) == []
     canceled = Ends({"canceled": 1}, Share())
-    assert outcomes(canceled, nobody)[-1] == {"label": "Answered, of those that rang", "n": "-", "before": "-"}
+    assert outcomes(canceled, nobody)[-1] == {
+        "label": "Answered, in person or by voicemail, of those that rang",
+        "n": "-",
+        "before": "-",
+    }
 
 
 def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone_number: PhoneNumber) -> None:

@@ -97,7 +97,7 @@ def test_the_document_names_every_function_and_no_other() -> None:
     for name in named():
         module, _, function = name.rpartition(".")
         assert callable(getattr(import_module(module), function)), name
-    helpers = {"percent", "code_of", "having"}  # of conditions and recipients
+    helpers = {"percent", "whole_percent", "code_of", "having"}  # of conditions and recipients
     here = {
         f"calls.reports.figures.{path.stem}.{name}"
         for path in PACKAGE.glob("*.py")

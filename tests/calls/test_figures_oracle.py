@@ -31,8 +31,8 @@ from tests.oracle import figures as by_hand
 
 Found = Iterator[tuple[str, Any, Any]]  # the figure, as it is shown, and as the rows have it
 LABELS = {
-    "completed": "Completed", "no_answer": "No answer", "busy": "Busy", "failed": "Failed", "canceled": "Canceled",
-    "expired": "Outcome expired", "unknown": "Outcome unknown",
+    "completed": "Reached in person", "voicemail": "Voicemail", "no_answer": "No answer", "busy": "Busy",
+    "failed": "Failed", "canceled": "Canceled", "expired": "Outcome expired", "unknown": "Outcome unknown",
 }  # fmt: skip
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -45,7 +45,9 @@ def page(client: Client, name: str, *keys: int, tab: str = "") -> Any:
 
 def close(shown: str, part: int, whole: int) -> bool:
     """Return whether a text such as “33.3 %” is this share."""
-    return shown == "-" if not whole else abs(float(shown.removesuffix(" %")) - 100 * part / whole) <= 0.0501
+    if not whole or shown[0] in "<>":
+        return shown == ("-" if not whole else "<0.1 %" if 0 < part / whole < 0.0005 else ">99.9 %")
+    return abs(float(shown.removesuffix(" %")) - 100 * part / whole) <= 0.0501
 
 
 def dashboard(world: World, client: Client) -> Found:
@@ -69,7 +71,11 @@ def dashboard(world: World, client: Client) -> Found:
     late = sum(by_hand.overdue(call, world.now, 30) for call in rows)
     under_way = sum(call["status"] in by_hand.OPEN for call in rows)
     yield "account", (account["lines"], account["overdue"]), (f"{under_way - late} of 50", late)
-    yield "last hour", (account["ended"], account["failed"].split(" (")[0]), (str(ended), str(failed) if ended else "-")
+    yield (
+        "last hour",
+        (account["ended"], account["failed"].split(" (")[0]),
+        (str(ended), f"{failed} of {ended}" if ended else "-"),
+    )
 
 
 def overview(world: World, client: Client) -> Found:
@@ -80,8 +86,9 @@ def overview(world: World, client: Client) -> Found:
     yield "overdue", shown["overdue"], sum(by_hand.overdue(call, world.now, 30) for call in rows)
     for campaign, told in zip(world.campaigns, sorted(shown["campaigns"], key=lambda c: c["name"]), strict=True):
         part, whole = by_hand.recipients(world.recipients(campaign))["done"]
-        expected = str(part), str(whole), part * 100 // whole
-        yield campaign.name, (told["done"], told["total"], told["percent"]), expected
+        share = "<1 %" if 0 < part * 100 < whole else f"{part * 100 // whole} %"
+        expected = str(part), str(whole), share
+        yield campaign.name, (told["done"], told["total"], told["share"]), expected
 
 
 def caller_number(world: World, client: Client) -> Found:
@@ -90,8 +97,8 @@ def caller_number(world: World, client: Client) -> Found:
     week = [call for call, age in zip(dialed, ages, strict=True) if age < 7 * 86400]
     reached, rang = by_hand.share(week, by_hand.reached)
     yield "calls in 24 hours", shown["today"], str(sum(age < 86400 for age in ages))
-    share, _, of = shown["answered"].partition(" of ")
-    yield "reached", (close(share, reached, rang), of), (True, str(rang) if rang else "")
+    counts, _, share = shown["answered"].rpartition(" (")
+    yield "reached", (close(share.rstrip(")"), reached, rang), counts), (True, f"{reached} of {rang}" if rang else "")
 
 
 def campaign_page(world: World, client: Client, campaign: Campaign) -> Found:
@@ -234,7 +241,7 @@ def money_today(world: World, client: Client) -> Found:
     midnight, _ = by_hand.day_of(world.now, world.zone)
     lately = [c for c in rows if c["status"] in by_hand.ENDS and c["terminal_at"] and c["terminal_at"] >= midnight]
     shown = page(client, "calls_call_today")
-    yield "spent", shown["spent"], amounts.written(amounts.spent(lately)) if lately else "0"
+    yield "spent", shown["spent"], amounts.written(amounts.spent(lately)) if lately else "Nothing"
     estimated = amounts.positive(amounts.estimated(lately))
     yield "estimated", shown["estimated"], amounts.written(estimated) if estimated else ""
     at_home, _ = by_hand.day_of(world.now, ZoneInfo(world.organization.timezone))
@@ -248,7 +255,7 @@ def money_today(world: World, client: Client) -> Found:
     yield "the organization's", of_budget(found.get("budget")), expected
     found = page(client, "providers_provideraccount_panel", account.pk)
     dialed = any(call["dialed_at"] and call["dialed_at"] >= at_home for call in rows)
-    yield "spent through the account", found["spent"], amounts.written(used) if dialed else "0"
+    yield "spent through the account", found["spent"], amounts.written(used) if dialed else "Nothing"
     yield "the account's", of_budget(found["budget"]), amounts.budget(used, account.daily_budget, own)
 
 
@@ -257,7 +264,7 @@ def money_of_campaign(world: World, client: Client, campaign: Campaign) -> Found
     campaign.refresh_from_db()
     spent, estimated = amounts.spent(rows), amounts.positive(amounts.estimated(rows))
     attempts = by_hand.recipients(world.recipients(campaign))["attempts"]
-    written = amounts.written(spent) if spent or attempts else "0"
+    written = amounts.written(spent) if spent or attempts else "Nothing"
     shown = page(client, "campaigns_campaign_panel", campaign.pk)
     yield "spent", shown["spent"], written
     yield "estimated", shown["estimated"], amounts.written(estimated) if estimated else ""

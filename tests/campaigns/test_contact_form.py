@@ -61,9 +61,19 @@ def test_a_contact_is_added_with_several_numbers_without_a_script(manager: Clien
 
 
 def test_the_form_has_as_many_rows_as_numbers_are_allowed(manager: Client, ada: Contact) -> None:
+    """Those it has, an empty one, and the others on request: by a script, or in a part that opens without scripts."""
     form = manager.get(path_of(ada)).content.decode()
     assert len(re.findall(r'name="further_numbers-\d-phone"', form)) == 4
-    assert "further_numbers-__row__" not in form and "variables-__row__" in form
+    scripted = re.sub(r"<noscript>.*?</noscript>", "", form, flags=re.DOTALL)
+    rows = ada.further_numbers.count() + 1
+    assert len(re.findall(r'name="further_numbers-\d-phone"', scripted)) == rows < 4
+    assert f'name="further_numbers-rows" value="{rows}"' in scripted and 'data-rows-most="4"' in scripted
+    assert "Add another number" in scripted and "further_numbers-__row__" in scripted and "variables-__row__" in form
+    for phone in ("+33142345670", "+33142345671")[: 4 - rows + 1]:
+        ada.further_numbers.create(organization=ada.organization, phone=phone, position=ada.further_numbers.count() + 1)
+    full = manager.get(path_of(ada)).content.decode()
+    assert ada.further_numbers.count() == 4
+    assert "Add another number" not in full and "further_numbers-__row__" not in full
 
 
 def test_numbers_are_changed_put_in_order_and_removed(manager: Client, ada: Contact) -> None:

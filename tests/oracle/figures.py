@@ -17,7 +17,7 @@ Hour = tuple[datetime, timedelta | None]  # its naive start on the clock, and th
 OPEN = ("placing", "unconfirmed", "placed", "dialing", "ringing", "in_progress")
 ENDS = ("completed", "no_answer", "busy", "failed", "canceled", "expired", "unknown")
 SERIES = {
-    "Completed": ("completed",),
+    "Answered": ("completed",),
     "No answer or busy": ("no_answer", "busy"),
     "Failed or unknown": ("failed", "expired", "unknown"),
     "Canceled": ("canceled",),
@@ -109,12 +109,24 @@ def today(calls: Sequence[Row], now: datetime, zone: ZoneInfo) -> dict[str, Any]
         "answered": (share(lately, answered), share(past, answered)),
         "statuses": {
             status: (n, m)
-            for status in ENDS
-            if (n := _of(lately, status)) + (m := _of(past, status))  # one row for each
+            for status in (*ENDS, "voicemail")
+            if (n := _ended(lately, status)) + (m := _ended(past, status))  # one row for each
         },
         "hours": names(hours, zone, "%H:%M"),
         "parts": parts,
     }
+
+
+def _ended(calls: Sequence[Row], end: str) -> int:
+    """Return how many calls ended so: a completed call that a voicemail answered is a voicemail, and nothing else."""
+    by_voicemail = [
+        call
+        for call in calls
+        if call["status"] == "completed" and (call["answered_by"] == "machine" or call["ended_reason"] == "voicemail")
+    ]
+    if end == "voicemail":
+        return len(by_voicemail)
+    return _of(calls, end) - (len(by_voicemail) if end == "completed" else 0)
 
 
 def _of(calls: Iterable[Row], status: str) -> int:

@@ -23,7 +23,7 @@ from providers.models import PhoneNumber
 from tenants import audit_chain, audit_log
 from tenants.audit_origin import Origin, acting
 from tenants.backoffice import audit_sentences
-from tenants.models import AuditEntry, AuditSeal, Membership, Organization
+from tenants.models import ApiKey, AuditEntry, AuditSeal, Membership, Organization
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/tenants/auditentry/"
@@ -89,6 +89,24 @@ def test_the_list_has_sentences_and_filters(entries: None, organization: Organiz
     assert client.get(f"{LIST}?days=x").status_code == 302
     assert client.get(f"{LIST}?detail__name=x").status_code in (302, 400)  # no other column can be guessed at
     assert staff(organization, "operator").get(LIST).status_code == 403
+
+
+def test_every_sentence_names_who_did_it(organization: Organization) -> None:
+    """A team member, an API key by its name, or Trunkline itself, in the list and on the page of the entry."""
+    key, _ = ApiKey.issue(tenant=organization.tenant, organization=organization, name="CRM", scopes=["call"])
+    for actor in ("Ana", f"key {key.prefix}", "key tl_gone", ""):
+        audit_log.record(organization, actor=actor, action="campaign.paused", subject="x", detail={"object": "May"})
+    client = staff(organization, "manager")
+    sentences = [
+        "Trunkline paused the campaign “May”",
+        "The API key tl_gone… paused the campaign “May”",
+        f"The API key “CRM” ({key.prefix}…) paused the campaign “May”",
+        "Ana paused the campaign “May”",
+    ]
+    assert shown(client) == sentences
+    for row, sentence in zip(AuditEntry.objects.order_by("-pk"), sentences, strict=True):
+        page = unescape(strip_tags(client.get(f"{LIST}{row.pk}/change/").content.decode()))
+        assert sentence in page, sentence
 
 
 def words_of(node: ast.expr | None) -> list[str]:

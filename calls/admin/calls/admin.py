@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.text import capfirst
 from unfold.decorators import display
 
 from calls.admin.calls import page
@@ -25,6 +26,7 @@ from calls.admin.shared import labels, outcomes
 from calls.models import Call, Status
 from calls.reports import search, transcripts
 from campaigns.admin.numbers import NumberedAdmin, both_formats
+from campaigns.phones import national
 from providers.models import ProviderAccount
 from tenants.backoffice.filters import CreatedFilter
 from tenants.backoffice.lists import ScopedRelatedFilter
@@ -54,6 +56,15 @@ class OverdueFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=Call.objects.overdue(timezone.now()).values("pk"))
 
 
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """Show the calls of a status, under the label of its badge."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        said = {str(status.label): label for status, label in labels.OUTCOME_LABELS.items()}
+        for each in super().choices(changelist):
+            yield {**each, "display": said.get(str(each["display"]), each["display"])}
+
+
 @admin.register(Call)
 class CallAdmin(NumberedAdmin):
     empty_words = "No calls yet. Launch a call or start a campaign."
@@ -61,7 +72,7 @@ class CallAdmin(NumberedAdmin):
     list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
     list_filter: ClassVar[Sequence[Any]] = (
         CreatedFilter,
-        "status",
+        ("status", StatusFilter),
         OverdueFilter,
         *((name, ScopedRelatedFilter) for name in ("campaign", "assistant", "account", "phone_number")),
     )
@@ -79,6 +90,10 @@ class CallAdmin(NumberedAdmin):
     panel_template = "trunkline/call.html"
     created = local_time_column("created_at", "created")
 
+    def title_of(self, obj: Call) -> str:
+        whom = national(obj.to_number) if obj.to_number else "an erased number"
+        return f"Call to {whom}, {local_time(obj.created_at)}"
+
     @admin.display(description="number")
     def number(self, row: Call) -> str:
         return both_formats(row.to_number)
@@ -93,15 +108,14 @@ class CallAdmin(NumberedAdmin):
 
     @admin.display(description="detail")
     def outcome(self, row: Call) -> str:
+        """Return what the status does not say: why, for how long, and whether the call is overdue."""
         if row.status == Status.QUEUED:
-            return f"waiting: {labels.reason(row.status_reason)}" if row.status_reason else "-"
+            return capfirst(labels.reason(row.status_reason)) or "-"
         if row.status == Status.UNCONFIRMED and row.error_message:
             return row.error_message
         if row.is_overdue(timezone.now()):
-            return "overdue"
-        if row.duration_seconds:
-            return labels.duration(row.duration_seconds)
-        return outcomes.explanation(row)
+            return "Overdue"
+        return outcomes.beside(row)
 
     @admin.display(description="campaign")
     def of_campaign(self, row: Call) -> str:
@@ -191,7 +205,12 @@ class CallAdmin(NumberedAdmin):
             error_text = str(error)
         back = self.url("change", pk)
         return self.page(
-            request, "trunkline/transcript.html", f"{obj}: transcript", turns=turns, error=error_text, back=back
+            request,
+            "trunkline/transcript.html",
+            f"{self.title_of(obj)}: transcript",
+            turns=turns,
+            error=error_text,
+            back=back,
         )
 
     def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:

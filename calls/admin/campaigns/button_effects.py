@@ -6,7 +6,6 @@ from django.db.models import prefetch_related_objects
 
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
-from calls.reports import preflight
 from calls.reports.figures.recipients import counts_of
 from campaigns import list_sizes, segments
 from campaigns.models import Campaign, Contact, Recipient
@@ -35,7 +34,7 @@ def start_effect(obj: Campaign) -> list[str]:
         found.append(f"It places the first call {local_time(obj.starts_at)}, or at once if that time has passed.")
     else:
         found.append("It places the first calls within seconds.")
-    return [*found, hours(obj), cost(obj, entries), *warnings(obj)]
+    return [*found, hours(obj), cost(obj, entries)]
 
 
 def pause_effect(obj: Campaign) -> list[str]:
@@ -65,12 +64,7 @@ def reopen_effect(obj: Campaign) -> list[str]:
         found.append(
             "It finishes again when nobody is left to call. To keep it open, edit it and choose “Takes new contacts”."
         )
-    return found + warnings(obj)
-
-
-def warnings(obj: Campaign) -> list[str]:
-    """Return what does not prevent the start. What does is in a box of its own (`wizard_steps.blockers_of`)."""
-    return [problem.message for problem in preflight.problems(obj) if problem.severity != "error"]
+    return found
 
 
 def cancel_effect(obj: Campaign) -> list[str]:

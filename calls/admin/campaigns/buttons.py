@@ -15,7 +15,7 @@ from django.utils import timezone
 from calls.actions import campaign_edits, campaigns, held_recipients, quiescing
 from calls.actions.held_recipients import Verdict
 from calls.admin.campaigns import button_effects as effects
-from calls.admin.campaigns.wizard_steps import blockers_of
+from calls.admin.campaigns.wizard_steps import findings_of
 from calls.reports import preflight
 from campaigns.copying import copy_of
 from campaigns.models import Campaign
@@ -93,7 +93,7 @@ STEPS = (
         tone="primary",
         icon="play_arrow",
         button="Start calling",
-        blockers=blockers_of,
+        findings=findings_of,
         blocked="Before it can start",
         part="forecast",
     ),
@@ -129,7 +129,7 @@ STEPS = (
         offered=lambda obj: obj.status == S.FINISHED,
         icon="restart_alt",
         button="Reopen the campaign",
-        blockers=blockers_of,
+        findings=findings_of,
         blocked="Before it can be reopened",
     ),
     Step(

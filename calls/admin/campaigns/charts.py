@@ -17,7 +17,7 @@ FEW = 5  # an hour of the week with fewer calls is not shaded
 SHADES = 5
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SERIES = (
-    ("Completed", "success", {Status.COMPLETED}),
+    ("Answered", "success", {Status.COMPLETED}),
     ("No answer or busy", "warning", {Status.NO_ANSWER, Status.BUSY}),
     ("Failed or unknown", "danger", {Status.FAILED, Status.EXPIRED, Status.UNKNOWN}),
     ("Canceled", "default", {Status.CANCELED}),

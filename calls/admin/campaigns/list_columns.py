@@ -28,12 +28,13 @@ class ListColumns(ScopedAdmin):
     @admin.display(description="progress")
     def progress(self, row: Campaign) -> str:
         done = _counts(row).done
-        return f"{done.counts} ({done.whole_percent} %)" if done.whole else "-"
+        return f"{done.counts} ({done.whole_text})" if done.whole else "-"
 
     @admin.display(description="answered")
     def answered(self, row: Campaign) -> str:
         steps = _counts(row).funnel()
-        return Share(steps["Answered"], steps["Called"]).text
+        share = Share(steps["Answered"], steps["Called"])
+        return f"{share.counts} called ({share.text})" if share.whole else "-"
 
     @admin.display(description="spent")
     def spent(self, row: Campaign) -> str:

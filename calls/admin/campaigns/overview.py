@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from calls.admin.campaigns.button_effects import warnings, zone_choices
+from calls.admin.campaigns.button_effects import zone_choices
 from calls.admin.people import recipient_list
 from calls.admin.people.counts import funnel_rows
 from calls.admin.shared.labels import (
@@ -46,9 +46,8 @@ def head_of(obj: Campaign) -> dict[str, Any]:
 
 
 def idle_of(obj: Campaign, url: str) -> dict[str, Any]:
-    """Return why the campaign is not calling, and the warnings about a draft. `url` is this part's own."""
+    """Return why the campaign is not calling. `url` is this part's own."""
     return {
-        "warnings": warnings(obj) if obj.status == S.DRAFT else [],
         "live": obj.status in UNFINISHED,
         "idle_url": url,
         "idle": [_idle(row) for row in idle_reasons(obj)],
@@ -84,7 +83,7 @@ def _progress(obj: Campaign) -> dict[str, Any]:
         "total": total,
         "total_shown": f"{total:,}",
         "done": f"{done.part:,}",
-        "percent": done.whole_percent,
+        "share": done.whole_text,
         "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
         "recipients_url": recipients_url(obj),
         "answered": _answered(counts),

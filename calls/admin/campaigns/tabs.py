@@ -23,6 +23,7 @@ from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
 from calls.admin.people import recipient_list
 from campaigns.models import Campaign
+from tenants.backoffice.buttons import Step
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 
@@ -142,6 +143,11 @@ class TabbedPages(WizardPages):
             shown = [_rendered(request, obj, part)]
             return self.page(request, "trunkline/campaign_page.html", str(obj), original=obj, shown=shown)
         return TemplateResponse(request, _template(part), PARTS[part](request, obj))
+
+    def offered_steps(self, request: HttpRequest, obj: Campaign) -> list[Step]:
+        """Leave out the start beside the form: what it has may not be saved, and what is missing takes six queries."""
+        found = super().offered_steps(request, obj)
+        return found if tab_of(request) is not Tab.SETTINGS else [step for step in found if step.name != "start"]
 
     def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = super()._panel(request, obj)

@@ -12,8 +12,6 @@ from django.contrib import messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Prefetch
-from django.db.models import prefetch_related_objects as prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,6 +29,7 @@ from calls.admin.campaigns.wizard_steps import (
     REVIEW,
     STEPS,
     WizardStep,
+    load_parts,
     next_step,
     stepper,
     with_links,
@@ -38,10 +37,10 @@ from calls.admin.campaigns.wizard_steps import (
 from calls.gate.selection import weighted_assistants
 from calls.models import Call
 from calls.reports import preflight
-from campaigns.models import Campaign, CampaignVariant
+from campaigns.models import Campaign
 from campaigns.phones import country_of, national
 from providers.models import Assistant, PhoneNumber
-from tenants.backoffice.buttons import NotDone
+from tenants.backoffice.buttons import NotDone, sorted_out
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
@@ -94,7 +93,7 @@ class WizardPages(ScopedAdmin):
             return obj
         submitted = request.method == "POST" and step != REVIEW
         if not submitted:
-            _prefetch(obj)
+            load_parts(obj)
         form, formsets = self._form(request, obj, step), self._formsets(request, obj, step)
         if not submitted:
             return self._page(request, obj, step, form, formsets)
@@ -104,7 +103,7 @@ class WizardPages(ScopedAdmin):
         valid = [form.is_valid(), *(formset.is_valid() for formset in formsets)]
         if not all(valid):
             stored = self.get_queryset(request).get(pk=pk)  # validation has written into `obj`
-            _prefetch(stored)
+            load_parts(stored)
             return self._page(request, stored, step, form, formsets)
         try:
             self._save(request, obj, step, form, formsets)
@@ -195,8 +194,7 @@ class WizardPages(ScopedAdmin):
             later = obj.starts_at and obj.starts_at > timezone.now()
             start = next(each for each in self.steps if each.name == "start")
             return {
-                "blockers": with_links(obj, (found for found in problems if found.severity == "error")),
-                "warnings": with_links(obj, (found for found in problems if found.severity != "error")),
+                "found": sorted_out(with_links(obj, problems)),
                 "may_fix": True,  # the wizard is for those who change the campaign
                 "button": start,
                 "summary": wizard_previews.summary(obj),
@@ -310,12 +308,6 @@ class WizardPages(ScopedAdmin):
 def _number(row: PhoneNumber, with_account: bool) -> str:
     text = f"{national(row.e164)} ({country_of(row.e164)}) {row.label}".strip()
     return f"{text}, {row.account}" if with_account else text
-
-
-def _prefetch(campaign: Campaign) -> None:
-    """Load once what several parts of a page read."""
-    assistants = CampaignVariant.objects.select_related("assistant__account").order_by("pk")
-    prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows", "segments")
 
 
 def _share_choices(form: Any, formsets: Sequence[Any]) -> None:

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Prefetch
+from django.db.models import prefetch_related_objects as prefetch
 from django.urls import reverse
 
 from calls.admin.campaigns.form import ZONE_FIELDS, RetryInline, VariantInline, WindowInline
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
 from calls.reports.problem import Problem
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignVariant
 from providers.models import Assistant
-from tenants.backoffice.buttons import Blocker
+from tenants.backoffice.buttons import Finding
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,26 @@ def stepper(campaign: Campaign | None, current: WizardStep, problems: Iterable[P
     ]
 
 
-def blockers_of(campaign: Campaign) -> list[Blocker]:
-    """Return what prevents the start of a campaign, in the order in which the preflight finds it."""
-    return with_links(campaign, (found for found in preflight.problems(campaign) if found.severity == "error"))
+def findings_of(campaign: Campaign) -> list[Finding]:
+    """Return what the preflight finds: what prevents the start, and warnings."""
+    load_parts(campaign)
+    return with_links(campaign, preflight.problems(campaign))
 
 
-def with_links(campaign: Campaign, problems: Iterable[Problem]) -> list[Blocker]:
+def load_parts(campaign: Campaign) -> None:
+    """Load once what several parts of a page read."""
+    assistants = CampaignVariant.objects.select_related("assistant__account").order_by("pk")
+    prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows", "segments")
+
+
+def with_links(campaign: Campaign, problems: Iterable[Problem]) -> list[Finding]:
     """Return each problem with a link to the page on which it is fixed."""
     assistants = {assistant for assistant, _ in weighted_assistants(campaign)}
     only = assistants.pop() if len(assistants) == 1 else None
-    return [Blocker(found.message, *_link(campaign, found.code, only)) for found in problems]
+    return [
+        Finding(found.message, *_link(campaign, found.code, only), prevents=found.severity == "error")
+        for found in problems
+    ]
 
 
 def _link(campaign: Campaign, code: str, only: Assistant | None) -> tuple[str, str]:

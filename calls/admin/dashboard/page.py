@@ -126,7 +126,7 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
                 "reason": row.status_reason,
                 "total": f"{done.whole:,}" if done.whole else "",
                 "done": f"{done.part:,}",
-                "percent": done.whole_percent,
+                "share": done.whole_text,
                 "bar": labels.bar({name: statuses[name] for name in labels.RECIPIENT_PARTS}, labels.RECIPIENT_PARTS),
                 **_finish(row, kept.get(row.pk), done.part, done.whole, now),
             }

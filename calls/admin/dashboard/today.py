@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from calls.admin.setup import account_health
 from calls.admin.shared import bar_chart
+from calls.admin.shared import outcomes as outcomes_of_calls
 from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, spent_text
 from calls.gate.budgets import day_of, spending_today_by
-from calls.models import TERMINAL, Call
+from calls.models import TERMINAL, Call, Status
 from calls.models.costing import COST, NOT_PRICED
 from calls.reports.figures.conditions import Share
 from calls.reports.figures.today import Day, Ends, ended, placed_by_hour
@@ -29,6 +30,12 @@ from tenants.money import Amounts, Money, money_text
 
 BUDGETS = 3  # organizations whose daily budget is shown
 ACCOUNTS = 8
+VOICEMAIL = "voicemail"
+ENDS = {
+    Status.COMPLETED.value: ("Reached in person", CALL_COLOURS[Status.COMPLETED]),
+    VOICEMAIL: (outcomes_of_calls.VOICEMAIL, outcomes_of_calls.COLOURS[outcomes_of_calls.VOICEMAIL]),
+    **{status.value: OUTCOME_PARTS[status] for status in TERMINAL if status != Status.COMPLETED},
+}
 SERIES = (
     ("Answered", "success"),
     ("Not answered", "warning"),
@@ -62,7 +69,7 @@ def today_of(mine: Sequence[int], day: Day) -> dict[str, Any]:
         "answered_before": before.answered,
         "spent": spent_text(costs, today.total),
         "estimated": money_text(estimated) if estimated else "",
-        "bar": bar({status.value: today.by_status.get(status, 0) for status in TERMINAL}, OUTCOME_PARTS),
+        "bar": bar(_parts(today), ENDS),
         "outcomes": outcomes(today, before),
         "hours": _hours(mine, day),
         "budgets": _budgets(limited, len(mine), day.now),
@@ -83,13 +90,21 @@ def _costs(mine: Sequence[int], day: Day) -> tuple[Amounts, Amounts]:
 
 def outcomes(today: Ends, before: Ends) -> list[dict[str, Any]]:
     """Return how calls ended today and on the same weekday of last week until the same time."""
+    lately, past = _parts(today), _parts(before)
     rows: list[dict[str, Any]] = [
-        {"label": status.label, "colour": CALL_COLOURS[status], "n": today.by_status.get(status, 0), "before": past}
-        for status in TERMINAL
-        if (past := before.by_status.get(status, 0)) or today.by_status.get(status)
+        {"label": label, "colour": colour, "n": lately[key], "before": past[key]}
+        for key, (label, colour) in ENDS.items()
+        if lately[key] or past[key]
     ]
     shares = {"n": _of(today.answered), "before": _of(before.answered)}
-    return [*rows, {"label": "Answered, of those that rang", **shares}] if rows else []
+    return [*rows, {"label": "Answered, in person or by voicemail, of those that rang", **shares}] if rows else []
+
+
+def _parts(ends: Ends) -> dict[str, int]:
+    """Return how calls ended by the keys of ENDS: a voicemail is an end of its own."""
+    counts = {status.value: ends.by_status.get(status, 0) for status in TERMINAL}
+    counts[Status.COMPLETED] -= ends.voicemails
+    return {VOICEMAIL: ends.voicemails} | counts
 
 
 def _of(share: Share) -> str:

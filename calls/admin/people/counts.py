@@ -30,5 +30,5 @@ def label_of(dimension: str, value: str) -> str:
     if dimension == "status":
         return str(S(value).label) if value in S.values else value
     if dimension == "outcome":
-        return str(Status(value).label) if value in Status.values else value
+        return labels.OUTCOME_LABELS[Status(value)] if value in labels.OUTCOME_PARTS else value
     return capfirst(labels.reason(value))

@@ -19,7 +19,7 @@ from calls.admin.people.counts import label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
-from calls.models import TERMINAL, Call, deciding_call
+from calls.models import Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from calls.reports.figures.recipients import having
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
@@ -63,7 +63,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, str(status.label)) for status in TERMINAL]
+        return [(status.value, label) for status, label in labels.OUTCOME_LABELS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(outcome=self.value()) if self.value() else queryset
@@ -271,7 +271,7 @@ def call_rows(calls: Any, decided_by: int | None = None) -> list[dict[str, Any]]
             "at": local_time(call.created_at),
             "badge": outcomes.badge(call),
             "decides": call.pk == decided_by,
-            "detail": labels.duration(call.duration_seconds) if call.duration_seconds else outcomes.explanation(call),
+            "detail": outcomes.beside(call),
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }
         for call in calls

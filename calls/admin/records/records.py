@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -14,13 +16,43 @@ from unfold.decorators import display
 
 from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
 from calls.admin.shared.labels import without_secrets
-from calls.models import CallBack, Heartbeat, ProviderCallback, readable
+from calls.models import Call, CallBack, Heartbeat, ProviderCallback, readable
+from tenants.backoffice.filters import ChosenFilter, CreatedFilter
+from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin, page_of
 from tenants.backoffice.superuser_admin import SuperuserReadOnlyAdmin
 from tenants.policy import Action
 
 ALIVE = timedelta(seconds=60)
+
+
+VERIFICATIONS = (("verified", "Verified", "success"), ("unsigned", "Unsigned", "info"), ("bad", "Wrong", "danger"))
+SIGNATURES = {code: label for code, label, _ in VERIFICATIONS}
+
+
+class ReceivedFilter(CreatedFilter):
+    column = "received_at"
+
+
+class SignatureFilter(ChosenFilter):
+    title, parameter_name = "signature", "signature"
+    offered = SIGNATURES
+
+    def condition(self, value: str) -> Q:
+        return Q(verification=value)
+
+
+class ReadFilter(ChosenFilter):
+    title, parameter_name = "status", "read"
+    offered: ClassVar = {"yes": "Read", "no": "Not read yet", "error": "Not readable"}
+
+    def condition(self, value: str) -> Q:
+        return {
+            "yes": Q(processed_at__isnull=False, error=""),
+            "no": Q(processed_at__isnull=True),
+            "error": ~Q(error=""),
+        }[value]
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -38,28 +70,47 @@ class ProviderCallbackAdmin(RecordAdmin):
     plural, singular = "Provider events", "Provider event"
     counted_as = ("provider event", "provider events")
     organization_path = "account__organization"
-    list_display = ("received", "account", "verified", "state")
+    list_display = ("received", "account", "of_call", "verified", "state")
+    list_filter: ClassVar[Sequence[Any]] = (
+        ReceivedFilter,
+        ("account", ScopedRelatedFilter),
+        SignatureFilter,
+        ReadFilter,
+    )
+    list_lookups = ("signature", "read")
     list_select_related = ("account", "call")
     empty_words = "No provider event yet."
     received = local_time_column("received_at", "received")
 
-    @display(description="signature", label={"verified": "success", "unsigned": "info", "bad": "danger"})
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.defer("headers", "body")  # only the page of one event reads the body
+
+    def title_of(self, obj: ProviderCallback) -> str:
+        return f"Event of {obj.account}, {local_time(obj.received_at)}"
+
+    @admin.display(description="call")
+    def of_call(self, row: ProviderCallback) -> str:
+        if not row.call:
+            return "-"
+        return format_html('<a class="tl-plain" href="{}">{}</a>', *page_of(Call).link_to(row.call))
+
+    @display(description="signature", label={label: colour for _, label, colour in VERIFICATIONS})
     def verified(self, row: ProviderCallback) -> str:
-        return row.verification
+        return SIGNATURES[row.verification]
 
     @admin.display(description="status")
     def state(self, row: ProviderCallback) -> str:
-        return row.error or (f"read {local_time(row.processed_at)}" if row.processed_at else "not read yet")
+        return row.error or (f"Read {local_time(row.processed_at)}" if row.processed_at else "Not read yet")
 
     def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
         body = readable(bytes(obj.body))
-        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
                 ("Received", local_time(obj.received_at)),
                 ("Provider account", obj.account.name),
-                ("Call", call),
-                ("Signature", obj.verification),
+                ("Call", page_of(Call).link_to(obj.call) if obj.call else "-"),
+                ("Signature", SIGNATURES[obj.verification]),
                 ("Status", self.state(obj)),
             ],
             "raw_title": "Raw payload",
@@ -100,7 +151,6 @@ class CallBackAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: CallBack) -> dict[str, Any]:
-        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
                 ("Recipient", (reverse("admin:campaigns_recipient_change", args=[obj.recipient_id]), str(obj.contact))),
@@ -110,7 +160,7 @@ class CallBackAdmin(ReadOnlyAdmin):
                 ("Time", local_time(obj.due_at)),
                 ("Latest time", local_time(obj.latest_at)),
                 ("Note", obj.note or "-"),
-                ("Call", call),
+                ("Call", page_of(Call).link_to(obj.call) if obj.call else "-"),
                 ("Created", format_html("{}, {}", local_time(obj.created_at), obj.created_by or "-")),
                 ("Ended", local_time(obj.ended_at)),
             ]

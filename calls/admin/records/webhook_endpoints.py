@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -34,7 +35,10 @@ UNREADABLE = (
 class WebhookEndpointForm(ScopedForm):
     events = forms.MultipleChoiceField(
         label="Events",
-        choices=WebhookEvent.choices,
+        choices=[
+            (event.value, format_html('{} <code class="tl-quiet" translate="no">{}</code>', event.label, event.value))
+            for event in WebhookEvent
+        ],
         initial=all_webhook_events,
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         error_messages={"required": "Choose at least one event."},

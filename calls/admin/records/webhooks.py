@@ -43,7 +43,7 @@ def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any
 class WebhookDeliveryAdmin(RecordAdmin):
     view_action = Action.SEE_WEBHOOKS
     plural = "Webhook deliveries"
-    list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
+    list_display: ClassVar[Sequence[Any]] = ("created", "event_words", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
     read_by = (("organization",), ("organization", "status"))
     list_lookups = ("event",)
@@ -84,6 +84,13 @@ class WebhookDeliveryAdmin(RecordAdmin):
             latest |= Q(organization=home, pk__gt=bound or 0)
         return Q(event=term) & latest
 
+    def title_of(self, obj: WebhookDelivery) -> str:
+        return f"Delivery of “{_event_words(obj)}” to {obj.host}, {local_time(obj.created_at)}"
+
+    @admin.display(description="event")
+    def event_words(self, row: WebhookDelivery) -> str:
+        return _event_words(row)
+
     @admin.display(description="address")
     def address(self, row: WebhookDelivery) -> str:
         return row.url
@@ -96,14 +103,13 @@ class WebhookDeliveryAdmin(RecordAdmin):
         return super().get_queryset(request).defer("body", "endpoint__secret", "endpoint__old_secret")
 
     def panel_context(self, request: HttpRequest, obj: WebhookDelivery) -> dict[str, Any]:
-        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         pending = obj.status == WebhookDelivery.Status.PENDING
         return {
             "facts": [
-                ("Event", obj.event if obj.endpoint_id else "callback of the call"),
+                ("Event", _event_words(obj)),
                 ("Address", obj.url),
                 ("Endpoint", _endpoint_words(obj.endpoint)),
-                ("Call", call),
+                ("Call", page_of(Call).link_to(obj.call) if obj.call else "-"),
                 ("Status", self.state(obj)),
                 ("Attempts", obj.attempts),
                 ("Created", local_time(obj.created_at)),
@@ -115,6 +121,13 @@ class WebhookDeliveryAdmin(RecordAdmin):
             "raw_title": "Raw payload",
             "raw": obj.body,
         }
+
+
+def _event_words(delivery: WebhookDelivery) -> str:
+    """Return the event in words. A code that is none of ours, such as that of a test, stays as it is."""
+    if not delivery.endpoint_id:
+        return "Callback of a call"
+    return str(dict(WebhookEvent.choices).get(delivery.event, delivery.event))
 
 
 def _endpoint_words(endpoint: WebhookEndpoint | None) -> str:

@@ -50,7 +50,7 @@ def state_of(account: ProviderAccount, health: Health, now: datetime) -> State:
 
 def share_failed(ended: int, failed: int) -> str:
     """Return the share of failed calls in whole per cent, never rounded up."""
-    return f"{failed * 100 // ended} %"
+    return Share(failed, ended).whole_text
 
 
 def failed_of(ended: int, failed: int, threshold: int) -> str:
@@ -102,7 +102,8 @@ def rows_of(accounts: Sequence[ProviderAccount], now: datetime) -> list[dict[str
 
 
 def failed(health: Health) -> str:
-    return f"{health.failed:,} ({Share(health.failed, health.ended).text})" if health.ended else "-"
+    share = Share(health.failed, health.ended)
+    return f"{share.counts} ({share.text})" if health.ended else "-"
 
 
 def seconds(value: float | None) -> str:

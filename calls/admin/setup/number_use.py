@@ -13,7 +13,7 @@ def used(number: PhoneNumber, use: Use) -> str:
 
 
 def answered(use: Use) -> str:
-    return f"{use.share.text} of {use.ended:,}" if use.ended else "-"
+    return f"{use.share.counts} ({use.share.text})" if use.ended else "-"
 
 
 def rests_until(number: PhoneNumber, use: Use, now: datetime) -> datetime | None:

@@ -8,8 +8,9 @@ from typing import Any
 from django.utils.text import capfirst
 
 from calls.gate.budgets import ALERT_AT, percent_of
-from calls.models import Call, Status
+from calls.models import TERMINAL, Call, Status
 from calls.models.statuses import ENDED_BY_STAFF, RELEASED_BY_STAFF
+from calls.reports.figures.conditions import whole_percent
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.placeholders import shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS
@@ -33,6 +34,8 @@ CALL_COLOURS = {
     Status.UNKNOWN: "danger",
 }
 CALL_LABELS = {str(status.label): CALL_COLOURS[status] for status in Status}
+# A completed call is one that was answered: in person, or by a voicemail.
+OUTCOME_LABELS = {status: str(status.label) for status in TERMINAL} | {Status.COMPLETED: "Answered"}
 CALL_MEANINGS = {
     Status.QUEUED: "The call waits for its turn. Nothing was sent to the provider.",
     Status.PLACING: "The request is being sent to the provider.",
@@ -204,7 +207,7 @@ def check_name(code: str) -> str:
 
 def spent_text(costs: Amounts, calls: int) -> str:
     """Return what calls cost: nothing without calls, and what is not reported is not nothing."""
-    return money_text(costs) if costs or calls else "0"
+    return money_text(costs) if costs or calls else "Nothing"
 
 
 def budget(spent: Amounts, limit: Money) -> dict[str, Any]:
@@ -220,6 +223,7 @@ def budget(spent: Amounts, limit: Money) -> dict[str, Any]:
         "limit": money_text(limit),
         "not_counted": not_counted(spent.beyond(limit.currency)),
         "percent": percent,
+        "share": whole_percent(percent, some=bool(used.amount)),
         "colour": ("success", "info", "warning", "danger")[level],
     }
 
@@ -259,7 +263,7 @@ RECIPIENT_PARTS = {
         Recipient.Status.PENDING,
     )
 }
-OUTCOME_PARTS = {status.value: (str(status.label), CALL_COLOURS[status]) for status in Status}
+OUTCOME_PARTS = {status.value: (label, CALL_COLOURS[status]) for status, label in OUTCOME_LABELS.items()}
 
 
 def without_secrets(text: str, call: Call) -> str:

@@ -20,15 +20,7 @@ VOICEMAIL_ENDS = (Status.COMPLETED, Status.NO_ANSWER, Status.FAILED)  # other en
 # Reasons that repeat a status, or that a provider gives to every failure. They explain nothing.
 REPEATED = {*(status.value for status in Status), "voicemail", "status_expired", "poll_deadline"}
 UNTOLD = {"", "other", "failure_unspecified", "attempts_exhausted", Status.FAILED.value}
-LABELS = {
-    Status.COMPLETED: "Answered",
-    Status.NO_ANSWER: "No answer",
-    Status.BUSY: "Busy",
-    Status.FAILED: "Failed",
-    Status.CANCELED: "Canceled",
-    Status.EXPIRED: "Outcome expired",
-    Status.UNKNOWN: "Outcome unknown",
-}
+LABELS = labels.OUTCOME_LABELS
 NOT_AGAIN = "Not called again"  # a recipient whose last call was canceled
 COLOURS = {**labels.CALL_LABELS, **{LABELS[status]: labels.CALL_COLOURS[status] for status in TERMINAL}}
 COLOURS[VOICEMAIL] = "warning"
@@ -63,10 +55,12 @@ def of_call(call: Call) -> Outcome:
     return found
 
 
-def explanation(call: Call) -> str:
-    """Return what a column beside the badge adds to it, or a dash."""
+def beside(call: Call) -> str:
+    """Return what a column beside the badge adds to it: the reason, and the duration. A dash if it is nothing."""
     found = of_call(call)
-    return found.meaning if found.why else "-"
+    why = found.meaning if found.why and found.label != VOICEMAIL else ""
+    lasted = labels.duration(call.duration_seconds) if call.duration_seconds else ""
+    return ", ".join(filter(None, (lasted, why))) or "-"
 
 
 def of_recipient(recipient: Recipient) -> Outcome:

@@ -13,7 +13,8 @@ ENDED = Q(status__in=TERMINAL, terminal_at__isnull=False)
 # Calls that rang, or may have: dialled, and ended with what happened at the phone. The denominator of all shares.
 RANG = Q(status__in=RANG_STATUSES, dialed_at__isnull=False)
 ANSWERED = RANG & Q(status=Status.COMPLETED)  # by a person or a voicemail
-REACHED = ANSWERED & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")  # a person
+BY_VOICEMAIL = Q(answered_by="machine") | Q(ended_reason="voicemail")  # as far as the provider reports it
+REACHED = ANSWERED & ~BY_VOICEMAIL  # a person
 UNDER_WAY = Q(status__in=OPEN)
 
 
@@ -38,11 +39,20 @@ class Share:
         return "-" if self.rate is None else percent(self.rate)
 
     @property
-    def whole_percent(self) -> int:
-        """Return whole per cents, rounded down: 100 only when nothing is left."""
-        return self.part * 100 // self.whole if self.whole else 0
+    def whole_text(self) -> str:
+        """Return whole per cents such as “33 %”, rounded down: “100 %” only when nothing is left."""
+        return whole_percent(self.part * 100 // self.whole if self.whole else 0, some=self.part > 0)
 
 
 def percent(share: float) -> str:
-    """Return a share as text, such as “33.3 %”."""
+    """Return a share as text, such as “33.3 %”. A little is never “0 %”, and nearly all never “100 %”."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= share < 1:
+        return ">99.9 %"
     return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"
+
+
+def whole_percent(per_cent: int, *, some: bool) -> str:
+    """Return per cents that were rounded down as text. `some`: the part is more than nothing."""
+    return "<1 %" if some and per_cent == 0 else f"{per_cent} %"

@@ -71,6 +71,7 @@
     var first = blank.querySelector("input, select");
     rows.querySelector("[data-rows-body]").appendChild(blank);
     count.value = String(Number(count.value) + 1);
+    if (rows.dataset.rowsMost === count.value) rows.querySelector("[data-rows-add]").hidden = true;
     if (first) first.focus();
   }
 
@@ -121,8 +122,10 @@
   });
 
   // A long select gets a box that shows only the options with the typed words. The selected option always stays.
+  var FEW = 10;  // options that are found at a glance
   function addSearch(select) {
     var all = Array.prototype.slice.call(select.options);
+    if (all.length <= FEW) return;
     var box = document.createElement("input");
     box.type = "search";
     box.className = "tl-input tl-picker";
