@@ -66,7 +66,7 @@ def test_a_new_campaign(staff: Staff) -> None:
     manager.click("text=Save and continue")
     manager.wait_for_url("**/steps/limits/")
     operator.wait_for_selector("#panel .tl-blockers", state="detached")
-    operator.wait_for_selector("#panel a:has-text('Start')")
+    operator.wait_for_selector("#panel a:has-text('Start calling')")
     made.refresh_from_db()
     assert (made.name, made.status, Campaign.objects.filter(name="Forged").exists()) == ("Autumn", "draft", False)
 

@@ -186,7 +186,7 @@ def test_the_pages_of_an_account_tell_how_it_fares(viewer: Client, phone_number:
     listed = words_of(viewer.get(reverse("admin:providers_provideraccount_changelist")).content.decode())
     assert "AlloMia AlloMia Failing 0 of 50 4 1 of 4 (25 %)" in listed
     figures = words_of(viewer.get(reverse("admin:calls_call_today")).content.decode())
-    assert "AlloMia Failing 0 of 50 4 ended 1 of 4 (25 %)" in figures and "2 requests in a row" in figures
+    assert "AlloMia Failing 0 of 50 1 of 4 (25 %)" in figures and "2 requests in a row" in figures
 
 
 def test_blocked_accounts_come_first_on_the_dashboard(viewer: Client, account: ProviderAccount) -> None:

@@ -94,6 +94,19 @@ def test_no_page_is_named_by_an_id(sign_in: SignIn, world: World) -> None:
     assert " to example.org, today " in pages_title(client, delivery)
 
 
+@pytest.mark.parametrize(("term", "found"), [("call.ended", 1), ("Call ended", 1), ("call ended", 1), ("call", 0)])
+def test_a_delivery_is_found_by_its_event(
+    sign_in: SignIn, world: World, organization: Organization, term: str, found: int
+) -> None:
+    client = sign_in(organization, "manager")
+    answer: Any = client.get(reverse("admin:calls_webhookdelivery_changelist"), {"q": term})
+    assert len(answer.context["cl"].result_list) == found
+    file = b"".join(client.get(reverse("admin:calls_webhookdelivery_export")).streaming_content).decode()  # type: ignore[attr-defined]
+    title, row = (line.split(",") for line in file.strip().splitlines())
+    told = dict(zip(title, row, strict=True))
+    assert (told["Event"], told["Event code"]) == ("Call ended", "call.ended")
+
+
 def pages_title(client: Client, row: models.Model) -> str:
     pages = admin.site._registry[type(row)]
     assert isinstance(pages, ScopedAdmin)
@@ -114,7 +127,7 @@ def test_the_events_of_an_endpoint_are_words_with_their_codes(
         ({"status": "completed", "duration_seconds": 75}, "1 min 15 s"),
         ({"status": "completed", "duration_seconds": 9, "ended_reason": "voicemail"}, "9 s"),
         ({"status": "completed", "ended_reason": "voicemail"}, "-"),
-        ({"status": "completed", "duration_seconds": 9, "ended_reason": "hangup_callee"}, "9 s, The contact hung up"),
+        ({"status": "completed", "duration_seconds": 9, "ended_reason": "hangup_callee"}, "9 s, the contact hung up"),
         ({"status": "no_answer", "ended_reason": "no_answer"}, "-"),
         ({"status": "failed", "ended_reason": "refused"}, "Refused by the provider"),
         ({"status": "queued", "status_reason": "next_turn"}, "Waits for its turn"),

@@ -85,14 +85,13 @@ def _copy(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> Htt
 STEPS = (
     Step(
         "start",
-        "Start",
+        "Start calling",
         Action.RUN_CAMPAIGN,
         effects.start_effect,
         _run(campaigns.start, "“{name}” is {status}."),
         offered=lambda obj: obj.status == S.DRAFT,
         tone="primary",
         icon="play_arrow",
-        button="Start calling",
         findings=findings_of,
         blocked="Before it can start",
         part="forecast",

@@ -97,7 +97,7 @@ def outcomes(today: Ends, before: Ends) -> list[dict[str, Any]]:
         if lately[key] or past[key]
     ]
     shares = {"n": _of(today.answered), "before": _of(before.answered)}
-    return [*rows, {"label": "Answered, in person or by voicemail, of those that rang", **shares}] if rows else []
+    return [*rows, {"label": "Answered, of those that rang", **shares}] if rows else []
 
 
 def _parts(ends: Ends) -> dict[str, int]:

@@ -16,6 +16,7 @@ from calls.admin.records.records import RecordAdmin
 from calls.models import Call, WebhookDelivery
 from calls.webhooks import maintenance
 from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.exports import Column
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
@@ -69,6 +70,8 @@ class WebhookDeliveryAdmin(RecordAdmin):
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Search the latest deliveries: an index of events would cost a write for each end of a call."""
+        words = {str(event.label).lower(): event.value for event in WebhookEvent}
+        term = words.get(term.lower(), term)
         if term not in WebhookEvent:
             return Q(pk__in=[])
         reach, rows = reach_of(request), WebhookDelivery.objects.all()
@@ -94,6 +97,9 @@ class WebhookDeliveryAdmin(RecordAdmin):
     @admin.display(description="address")
     def address(self, row: WebhookDelivery) -> str:
         return row.url
+
+    def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
+        return [("Event code", lambda row: str(row.event))]
 
     @display(description="status", label=STATUS_COLOURS)
     def state(self, row: WebhookDelivery) -> str:

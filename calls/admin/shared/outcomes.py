@@ -58,9 +58,9 @@ def of_call(call: Call) -> Outcome:
 def beside(call: Call) -> str:
     """Return what a column beside the badge adds to it: the reason, and the duration. A dash if it is nothing."""
     found = of_call(call)
-    why = found.meaning if found.why and found.label != VOICEMAIL else ""
+    why = found.why if found.label != VOICEMAIL else ""
     lasted = labels.duration(call.duration_seconds) if call.duration_seconds else ""
-    return ", ".join(filter(None, (lasted, why))) or "-"
+    return capfirst(", ".join(filter(None, (lasted, why)))) or "-"
 
 
 def of_recipient(recipient: Recipient) -> Outcome:
