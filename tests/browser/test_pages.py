@@ -85,6 +85,20 @@ def test_what_destroys_comes_last(
         assert places == sorted(places), path
 
 
+CUT = """[...document.querySelectorAll("#header-inner h1, #header-inner h1 *, .tl-scroll")].filter(each =>
+    getComputedStyle(each).display !== "inline" && each.scrollWidth > each.clientWidth + 1).length"""
+
+
+def test_headings_and_the_legal_hours_are_not_cut_off_on_a_phone(signed_in: Any, phone_number: PhoneNumber) -> None:
+    PhoneNumber.objects.update(label="Front desk of the dental clinic in the old town")
+    page = signed_in
+    page.set_viewport_size({"width": 400, "height": 900})
+    for path in (f"/admin/providers/phonenumber/{phone_number.pk}/change/", "/admin/calls/call/legal-hours/"):
+        visit(page, path)
+        assert page.evaluate(CUT) == 0, path
+        fits(page)
+
+
 def test_numbers_are_added_to_a_contact_one_by_one(signed_in: Any) -> None:
     page = signed_in
     page.goto("/admin/campaigns/contact/add/")
