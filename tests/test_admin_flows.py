@@ -237,9 +237,8 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
         return str(campaign.status)
 
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk]) + "?tab=settings"
-    assert "The campaign can start" in text_of(
-        operator.get(reverse("admin:campaigns_campaign_idle", args=[campaign.pk]))
-    )
+    panel = text_of(operator.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])))
+    assert "Start calling" in panel and "Before it can start" not in panel and "aria-disabled" not in panel
     confirmation = operator.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"]))
     assert "Its lists have 1 entry." in text_of(confirmation)
     assert press("start") == "running"
