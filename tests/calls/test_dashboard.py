@@ -136,18 +136,23 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
         ("failed", noon - week - 13 * hour),  # the day before
     ):
         ended(phone_number, status, at)
-    for heard in ({"answered_by": "machine"}, {"ended_reason": "voicemail"}):
-        ended(phone_number, "completed", noon - hour)
+    for status, heard in (
+        ("completed", {"answered_by": "machine"}),
+        ("completed", {"ended_reason": "voicemail"}),
+        ("no_answer", {"answered_by": "machine"}),
+        ("busy", {"answered_by": "machine"}),
+    ):
+        ended(phone_number, status, noon - hour)
         Call.objects.filter(pk=Call.objects.latest("pk").pk).update(**heard)
     text = today(viewer)
     tiles = (
-        "4 calls ended, 3 at this time last Wednesday 75 % answered, in person or by voicemail: "
-        "3 of 4 calls that rang, 2 of 2 (100 %) at this"
+        "6 calls ended, 3 at this time last Wednesday 50 % answered, in person or by voicemail: "
+        "3 of 6 calls that rang, 2 of 2 (100 %) at this"
     )
     assert f"Today until 12:00 {tiles} time last Wednesday" in text, text
     assert (
-        "Today Last Wednesday, at this time Reached in person 1 2 Voicemail 2 0 Busy 1 0 Outcome unknown 0 1 "
-        "Answered, of those that rang 3 of 4 (75 %) 2 of 2 (100 %)" in text
+        "Today Last Wednesday, at this time Reached in person 1 2 Voicemail 3 0 Busy 2 0 Outcome unknown 0 1 "
+        "Answered, of those that rang 3 of 6 (50 %) 2 of 2 (100 %)" in text
     ), text
 
 

@@ -118,15 +118,17 @@ def today(calls: Sequence[Row], now: datetime, zone: ZoneInfo) -> dict[str, Any]
 
 
 def _ended(calls: Sequence[Row], end: str) -> int:
-    """Return how many calls ended so: a completed call that a voicemail answered is a voicemail, and nothing else."""
+    """Return how many calls have this badge: what a voicemail took is a voicemail, whatever the provider calls it.
+
+    A busy line, a canceled call and one without a known outcome were taken by nobody.
+    """
     by_voicemail = [
         call
         for call in calls
-        if call["status"] == "completed" and (call["answered_by"] == "machine" or call["ended_reason"] == "voicemail")
+        if call["status"] in ("completed", "no_answer", "failed")
+        and (call["answered_by"] == "machine" or call["ended_reason"] == "voicemail")
     ]
-    if end == "voicemail":
-        return len(by_voicemail)
-    return _of(calls, end) - (len(by_voicemail) if end == "completed" else 0)
+    return len(by_voicemail) if end == "voicemail" else _of(calls, end) - _of(by_voicemail, end)
 
 
 def _of(calls: Iterable[Row], status: str) -> int:

@@ -101,10 +101,9 @@ def outcomes(today: Ends, before: Ends) -> list[dict[str, Any]]:
 
 
 def _parts(ends: Ends) -> dict[str, int]:
-    """Return how calls ended by the keys of ENDS: a voicemail is an end of its own."""
-    counts = {status.value: ends.by_status.get(status, 0) for status in TERMINAL}
-    counts[Status.COMPLETED] -= ends.voicemails
-    return {VOICEMAIL: ends.voicemails} | counts
+    """Return how calls ended by the keys of ENDS. A voicemail is an end of its own, as on the badge of a call."""
+    counts = {status.value: ends.by_status.get(status, 0) - ends.voicemails.get(status, 0) for status in TERMINAL}
+    return {VOICEMAIL: sum(ends.voicemails.values())} | counts
 
 
 def _of(share: Share) -> str:

@@ -113,6 +113,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         return {
             "facts": [
                 ("Event", _event_words(obj)),
+                *([("Event code", obj.event)] if obj.endpoint_id else []),
                 ("Address", obj.url),
                 ("Endpoint", _endpoint_words(obj.endpoint)),
                 ("Call", page_of(Call).link_to(obj.call) if obj.call else "-"),

@@ -10,13 +10,13 @@ from django.utils.text import capfirst
 from calls.admin.shared import labels
 from calls.models import TERMINAL, Call, Status
 from calls.models.statuses import ENDED_BY_STAFF
+from calls.reports.figures.conditions import VOICEMAIL_ENDS
 from campaigns.models import Recipient
 from providers.adapters.vocabulary import IGNORE
 from providers.adapters.vocabulary import REASONS as REASON_WORDS
 from providers.adapters.words import key
 
 VOICEMAIL = "Voicemail"
-VOICEMAIL_ENDS = (Status.COMPLETED, Status.NO_ANSWER, Status.FAILED)  # other ends contradict a voicemail
 # Reasons that repeat a status, or that a provider gives to every failure. They explain nothing.
 REPEATED = {*(status.value for status in Status), "voicemail", "status_expired", "poll_deadline"}
 UNTOLD = {"", "other", "failure_unspecified", "attempts_exhausted", Status.FAILED.value}

@@ -14,6 +14,8 @@ ENDED = Q(status__in=TERMINAL, terminal_at__isnull=False)
 RANG = Q(status__in=RANG_STATUSES, dialed_at__isnull=False)
 ANSWERED = RANG & Q(status=Status.COMPLETED)  # by a person or a voicemail
 BY_VOICEMAIL = Q(answered_by="machine") | Q(ended_reason="voicemail")  # as far as the provider reports it
+VOICEMAIL_ENDS = (Status.COMPLETED, Status.NO_ANSWER, Status.FAILED)  # other ends contradict a voicemail
+ENDED_AT_VOICEMAIL = BY_VOICEMAIL & Q(status__in=VOICEMAIL_ENDS)  # whatever the provider calls the end
 REACHED = ANSWERED & ~BY_VOICEMAIL  # a person
 UNDER_WAY = Q(status__in=OPEN)
 

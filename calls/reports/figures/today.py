@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from calls.models import OPEN, Call, Status
 from calls.models.call import is_overdue
 from calls.reports.figures.clock import Span
-from calls.reports.figures.conditions import ANSWERED, BY_VOICEMAIL, ENDED, RANG, UNDER_WAY, Share
+from calls.reports.figures.conditions import ANSWERED, ENDED, ENDED_AT_VOICEMAIL, RANG, UNDER_WAY, Share
 from tenants.clock_changes import start_of_day
 
 WEEK = 7  # days
@@ -58,11 +58,11 @@ class Day:
 
 @dataclass(frozen=True)
 class Ends:
-    """How calls ended: by status, how many of the completed ones a voicemail answered, and the share answered."""
+    """How calls ended: by status, how many of these were a voicemail, and the share answered."""
 
     by_status: dict[str, int]
     answered: Share  # of those that rang, by a person or a voicemail
-    voicemails: int = 0
+    voicemails: Mapping[str, int] = field(default_factory=dict)  # by status
 
     @property
     def total(self) -> int:
@@ -77,14 +77,19 @@ def ended(organizations: Sequence[int], day: Day) -> tuple[Ends, Ends]:
     counts = {
         f"{name}{number}": Count("pk", filter=when & which)
         for number, when in enumerate((today, before))
-        for name, which in (("n", Q()), ("rang", RANG), ("answered", ANSWERED), ("machine", BY_VOICEMAIL))
+        for name, which in (
+            ("n", Q()),
+            ("rang", RANG),
+            ("answered", ANSWERED),
+            ("machine", ENDED_AT_VOICEMAIL),
+        )
     }
     rows: list[Any] = list(calls.values("status").annotate(**counts).order_by())
     found = (
         Ends(
             {row["status"]: row[f"n{number}"] for row in rows},
             Share(sum(row[f"answered{number}"] for row in rows), sum(row[f"rang{number}"] for row in rows)),
-            sum(row[f"machine{number}"] for row in rows if row["status"] == Status.COMPLETED),
+            {row["status"]: row[f"machine{number}"] for row in rows},
         )
         for number in range(2)
     )
