@@ -33,6 +33,7 @@ SAYINGS = {
     "Its settings": "Settings",
     "What was changed": "History",
     "Take in": "Add new contacts",
+    "Takes new contacts": "Adds new contacts",
     "What comes of it": "Forecast",
     "From the lists to a conversation": "Funnel",
     "How many calls it takes": "Answers by attempt",

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='campaign',
             name='ongoing',
-            field=models.BooleanField(db_default=False, default=False, help_text='Contacts that are added to its lists later are called too. The campaign does not finish when it has called everybody, but at its end or when a team member cancels it.', verbose_name='takes new contacts'),
+            field=models.BooleanField(db_default=False, default=False, help_text='Contacts that are added to its lists later are called too. The campaign does not finish when it has called everybody, but at its end or when a team member cancels it.', verbose_name='adds new contacts'),
         ),
     ]

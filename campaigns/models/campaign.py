@@ -90,7 +90,7 @@ class Campaign(models.Model):
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
     segments = models.ManyToManyField(Segment, related_name="campaigns", blank=True)
     ongoing = models.BooleanField(
-        "takes new contacts",
+        "adds new contacts",
         default=False,
         db_default=False,
         help_text="Contacts that are added to its lists later are called too. The campaign does not finish when it has "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -228,3 +229,23 @@ def test_the_admin_shows_the_same_checks_in_the_same_words(admin_client: Any, re
     found = explain(recipient)
     assert "The campaign is paused." in page and "Must wait" in page
     assert all(check.detail in page for check in found.checks)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason", "badge", "why"),
+    [
+        (S.DONE, "completed", "", "Answered", "The call was answered and has ended"),
+        (S.DONE, "no_answer", "voicemail", "Voicemail", "A voicemail answered"),
+        (S.DONE, "", "no_open_window", "Not called again", "No calling window was left"),
+        (S.SKIPPED, "", "do_not_call", "Not called", "On the do-not-call list"),
+        (S.WITHDRAWN, "", "campaign_canceled", "Withdrawn", "The campaign was canceled"),
+    ],
+)
+def test_the_explanation_of_a_recipient_that_is_over_begins_with_its_badge(
+    admin_client: Any, recipient: Recipient, status: str, outcome: str, reason: str, badge: str, why: str
+) -> None:
+    Recipient.objects.update(status=status, outcome=outcome, reason=reason)
+    page = admin_client.get(f"/admin/campaigns/recipient/{recipient.pk}/explain/").content.decode()
+    found = re.search(r'Status detail <span class="tl-badge[^"]*">([^<]*)</span> <span[^>]*>([^<]*)<', page)
+    assert found and found.groups() == (badge, why)
+    assert "Done:" not in page and "completed" not in page

@@ -350,7 +350,7 @@ def test_the_dial_journal_is_told_both_ways(
 
 @pytest.fixture
 def ongoing(number: PhoneNumber) -> Campaign:
-    """A started campaign that takes new contacts, with one recipient."""
+    """A started campaign that adds new contacts, with one recipient."""
     made = support.campaign(number, support.people(number.organization, ["+12125550150"]), ongoing=True)
     campaigns.start(made, actor="ada")
     launching.step(made.pk)

@@ -70,7 +70,7 @@ class CampaignAdmin(TabbedPages, ComparisonPages, ListColumns):
         "max_attempts": "Maximum attempts per recipient",
         "min_gap_minutes": "Minimum minutes between calls",
         "try_next_number": "Try the next number",
-        "ongoing": "Takes new contacts",
+        "ongoing": "Adds new contacts",
         "calls_per_minute": "Maximum calls per minute",
         "max_open_calls": "Maximum calls under way",
         "callback_url": "Webhook address",

@@ -62,7 +62,7 @@ def reopen_effect(obj: Campaign) -> list[str]:
     ]
     if not obj.ongoing:
         found.append(
-            "It finishes again when nobody is left to call. To keep it open, edit it and choose “Takes new contacts”."
+            "It finishes again when nobody is left to call. To keep it open, edit it and choose “Adds new contacts”."
         )
     return found
 

@@ -26,7 +26,7 @@ LABELS = {
     "max_attempts": "maximum attempts per recipient",
     "min_gap_minutes": "minimum minutes between calls",
     "try_next_number": "try the next number",
-    "ongoing": "takes new contacts",
+    "ongoing": "adds new contacts",
     "max_open_calls": "maximum calls under way",
     "calls_per_minute": "maximum calls per minute",
     "timezone": "campaign's time zone",

@@ -176,7 +176,7 @@ ADD_TO_LIST = BulkStep(
     Action.CHANGE_LIST,
     lambda rows: [
         f"{contacts(len(rows))} will be on the list that you choose.",
-        "Started campaigns with this list that take new contacts call them within seconds, if the rules allow it. "
+        "Started campaigns with this list that add new contacts call them within seconds, if the rules allow it. "
         "Other started campaigns call them only after “Add new contacts”.",
     ],
     _add,

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.decorators import display
 
 from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
@@ -19,6 +20,7 @@ from calls.admin.people.counts import label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels, outcomes
 from calls.gate.checks import CheckName
+from calls.gate.decision import Check
 from calls.models import Call, deciding_call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from calls.reports.figures.recipients import having
@@ -252,12 +254,20 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
             {
                 "name": labels.check_name(check.name),
                 "result": check.result,
-                "detail": check.detail,
                 "answer": ANSWERS[check.result],
+                **_detail(check, obj),
             }
             for check in found.checks
         ],
     }
+
+
+def _detail(check: Check, obj: Recipient) -> dict[str, Any]:
+    """Return what a check says. That a recipient is over, the badge says as on every other page."""
+    if check.name != CheckName.RECIPIENT or obj.status not in FINISHED:
+        return {"detail": check.detail}
+    badge = outcomes.of_recipient(obj)
+    return {"badge": badge, "detail": badge.meaning or capfirst(labels.reason(obj.reason))}
 
 
 def call_rows(calls: Any, decided_by: int | None = None) -> list[dict[str, Any]]:
