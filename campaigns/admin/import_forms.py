@@ -17,6 +17,7 @@ from campaigns.imports.options import Options
 from campaigns.models import ContactImport, ContactList
 from campaigns.phones import EVERYWHERE
 from tenants.backoffice.forms import choice_field, text_field
+from tenants.backoffice.pickers import Picker, country_choices
 from tenants.models import Organization
 from tenants.search_keys import is_among
 
@@ -155,9 +156,9 @@ class ReadingForm(forms.Form):
         self.fields["default_region"] = text_field(
             "Default country",
             max_length=2,
-            help_text="For numbers without a country code. Two-letter country code, such as FR. "
-            f"Empty: {home or 'the default'} of the organization.",
+            help_text=f"For numbers without a country code. Empty: {home or 'the default'} of the organization.",
         )
+        self.fields["default_region"].widget = Picker(country_choices(), blank=True)
         self.fields["on_duplicate"] = choice_field(
             "If the contact exists already",
             [(str(key), str(label)) for key, label in ContactImport.OnDuplicate.choices],
@@ -172,7 +173,7 @@ class ReadingForm(forms.Form):
     def clean_default_region(self) -> str:
         region = str(self.cleaned_data["default_region"]).strip().upper()
         if region and region not in EVERYWHERE:
-            raise forms.ValidationError("This is not a country. Write its two-letter code, such as FR.")
+            raise forms.ValidationError("This is not a country. Choose one from the list.")
         return region
 
     @property

@@ -263,6 +263,9 @@ class ProviderAccountAdmin(ScopedAdmin):
         super().save_model(request, obj, form, change)
         audit_words(obj, form.initial.get("words") or {}, reach_of(request).actor)
 
+    def technical_details(self, request: HttpRequest, obj: ProviderAccount) -> Sequence[tuple[str, Any]]:
+        return [("Trunkline ID", str(obj.uuid))]
+
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
         return {
             "account": obj,

@@ -56,6 +56,9 @@ class OfAccountAdmin(ScopedAdmin):
     def panel_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {"account": obj.account, "account_url": page_of(ProviderAccount).url("change", obj.account_id)}
 
+    def technical_details(self, request: HttpRequest, obj: Any) -> Sequence[tuple[str, Any]]:
+        return [("Trunkline ID", str(obj.uuid))]
+
     def organization_for(self, request: HttpRequest, obj: Any) -> int | None:
         return self.account_for(request, obj).organization_id
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
@@ -18,26 +20,31 @@ from tenants.admin import members
 from tenants.admin.two_step_resets import RESET_TWO_STEP
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.edit_conflicts import ConflictCheckedForm
-from tenants.backoffice.forms import CommaField
-from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.local_time import local_time_column, time_in
 from tenants.backoffice.once import took_effect
+from tenants.backoffice.pickers import CountriesField, country_choices
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.db.encrypted_fields import hint, readable
-from tenants.models import Organization, Tenant
+from tenants.models import Membership, Organization, Tenant
+from tenants.money import money_text
 from tenants.policy import Action
 
 
 class OrganizationForm(ConflictCheckedForm):
-    allowed_countries = CommaField(
+    allowed_countries = CountriesField(
         label="Countries that may be called",
-        help_text="Two-letter codes, such as FR, BE. If empty: only the default country. Overseas regions that share a "
-        "country's numbering plan are included, as RE with FR.",
+        required=False,
+        help_text="If none is chosen: only the default country. Overseas regions that share a country's numbering plan "
+        "are included, as Réunion with France.",
     )
 
     class Meta:
         model = Organization
         exclude = ("calls_stopped",)
+        help_texts: ClassVar[Mapping[str, str]] = {
+            "default_region": "Numbers without a country code are read as numbers of this country."
+        }
 
 
 def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> HttpResponse:
@@ -82,7 +89,7 @@ class OrganizationAdmin(ScopedAdmin):
     )
     panel_template = "trunkline/organization.html"
     fieldsets = (
-        (None, {"fields": ("name", "tenant", "is_active", "timezone", "default_region", "allowed_countries")}),
+        (None, {"fields": ("name", "tenant", "timezone", "default_region", "allowed_countries")}),
         (
             "Rules for every call",
             {
@@ -94,6 +101,7 @@ class OrganizationAdmin(ScopedAdmin):
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
         ("Signing in", {"fields": ("two_step_required",)}),
+        ("Status", {"fields": ("is_active",)}),
     )
     created = local_time_column("created_at", "created")
 
@@ -137,11 +145,41 @@ class OrganizationAdmin(ScopedAdmin):
             members.remove(request, row, formset.decisions[row.user_id])
 
     def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
-        return {
-            "secret_hint": hint(str(secret)) if (secret := readable(obj, "webhook_secret")) else "",
-            "organization": obj,
-            "countries": sorted(obj.callable_countries),
-        }
+        return {"organization": obj, "facts": self._facts(obj), "secret_readable": _secret_hint(obj)}
+
+    def _facts(self, obj: Organization) -> list[tuple[str, Any]]:
+        """Return what the owner asks first: where it calls, how often, and who answers for it."""
+        admins = (
+            obj.memberships.filter(role=Membership.Role.ADMIN).order_by("pk").values_list("user__username", flat=True)
+        )
+        names = dict(country_choices())
+        return [
+            ("Countries that may be called", ", ".join(sorted(names.get(it, it) for it in obj.callable_countries))),
+            ("Local time", f"{time_in(ZoneInfo(obj.timezone), timezone.now())}, {obj.timezone}"),
+            ("Calls to one contact", _pace(obj)),
+            ("Daily budget", money_text(obj.daily_limit) if obj.daily_limit else "No limit"),
+            ("Admins", ", ".join(admins) or "None"),
+        ]
+
+    def technical_details(self, request: HttpRequest, obj: Organization) -> Sequence[tuple[str, Any]]:
+        return [
+            ("Trunkline ID", str(obj.uuid)),
+            ("Webhook secret", _secret_hint(obj) or "Not readable"),
+        ]
+
+
+def _secret_hint(obj: Organization) -> str:
+    """Return the end of the secret, or "" if it cannot be read."""
+    return hint(str(secret)) if (secret := readable(obj, "webhook_secret")) else ""
+
+
+def _pace(obj: Organization) -> str:
+    found = [f"At most {obj.max_attempts_per_day} in 24 hours."]
+    if obj.max_attempts_per_30_days:
+        found.append(f"At most {obj.max_attempts_per_30_days} in 30 days.")
+    if obj.min_gap_minutes:
+        found.append(f"At least {obj.min_gap_minutes} minutes apart.")
+    return " ".join(found)
 
 
 admin.site.register(Organization, OrganizationAdmin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -61,7 +62,7 @@ class ObjectPages(ScopedRows):
             if obj is not None and (title := self.title_of(obj)) != str(obj):
                 extra.setdefault("here", title)
             if obj is not None and self.has_view_permission(request, obj):
-                extra |= self._panel(request, obj)
+                extra |= {"technical_details": self.technical_details(request, obj), **self._panel(request, obj)}
         return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -77,6 +78,10 @@ class ObjectPages(ScopedRows):
     def offered_steps(self, request: HttpRequest, obj: Any) -> list[Step]:
         """Return the steps that the state of the object allows, for its page."""
         return [step for step in self.steps if step.offered(obj)]
+
+    def technical_details(self, request: HttpRequest, obj: Any) -> Sequence[tuple[str, Any]]:
+        """Return what programs ask for and clerks do not, such as IDs. It is folded away at the end of the page."""
+        return ()
 
     def _panel(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         offered = self.offered_steps(request, obj)

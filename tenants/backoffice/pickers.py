@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from unfold.widgets import UnfoldAdminSelectWidget
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from tenants.country_names import names_in_languages
 
@@ -45,6 +47,8 @@ LANGUAGES = {
     "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "th": "Thai", "tl": "Tagalog", "tr": "Turkish",
     "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
+# Countries with numbers that the tables of `phonenumbers` leave without a name. 2026-11.
+UNNAMED = {"AC": "Ascension Island", "TA": "Tristan da Cunha", "XK": "Kosovo"}
 JANUARY, JULY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
 
 
@@ -79,7 +83,7 @@ def country_choices() -> Choices:
     """Return countries with numbers of their own, by name: “France (FR)”."""
     known = names_in_languages()
     names = {code: names["en"] for code, names in known.items() if len(code) == 2 and names.get("en")}
-    plain = {code: known[code][name[1:]] if name.startswith("*") else name for code, name in names.items()}
+    plain = {code: known[code][name[1:]] if name.startswith("*") else name for code, name in names.items()} | UNNAMED
     return sorted(((code, f"{name} ({code})") for code, name in plain.items()), key=lambda pair: pair[1])
 
 
@@ -104,25 +108,53 @@ CHOICES: dict[str, Callable[[], Choices]] = {
 }
 
 
-class Picker(UnfoldAdminSelectWidget):
-    """A select with a box to search it, which a script adds. Without scripts it is a plain select."""
+class _Offering:
+    """A select that also offers what is stored."""
 
     choices: Any
-
-    def __init__(self, offered: Choices, blank: bool) -> None:
-        super().__init__(attrs={"data-picker": ""}, choices=[*([("", "-")] if blank else []), *offered])
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         """Add a stored value that is not offered, so that saving the form keeps it."""
         offered = {code for code, _ in self.choices}
         kept = [(each, each) for each in value if each and each not in offered]
         if not kept:
-            return super().optgroups(name, value, attrs)
+            return super().optgroups(name, value, attrs)  # type: ignore[misc]  # of Django's selects
         as_they_are, self.choices = self.choices, [*self.choices, *kept]
         try:
-            return super().optgroups(name, value, attrs)
+            return super().optgroups(name, value, attrs)  # type: ignore[misc]
         finally:
             self.choices = as_they_are
+
+
+class Picker(_Offering, UnfoldAdminSelectWidget):
+    """A select with a box to search it, which a script adds. Without scripts it is a plain select."""
+
+    def __init__(self, offered: Choices, blank: bool) -> None:
+        super().__init__(attrs={"data-picker": ""}, choices=[*([("", "-")] if blank else []), *offered])
+
+
+class ManyPicker(_Offering, UnfoldAdminSelectMultipleWidget):
+    """A select of several values, of which a script makes boxes to tick, with a box to search them."""
+
+    def __init__(self, attrs: Any = None, choices: Choices = ()) -> None:
+        super().__init__({"data-picker": "", **(attrs or {})}, choices)
+
+
+class CountriesField(forms.MultipleChoiceField):
+    """A JSON column of country codes."""
+
+    widget = ManyPicker
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=country_choices, **kwargs)
+
+    def to_python(self, value: Any) -> list[str]:
+        return [code for code in super().to_python(value) if code]
+
+    def validate(self, value: Any) -> None:
+        for code in value:
+            if not self.valid_value(code):
+                raise ValidationError(f"“{code}” is not a country. Choose countries from the list.")
 
 
 def picker_of(column: Any) -> Picker | None:

@@ -160,6 +160,7 @@ class TabbedPages(WizardPages):
         query = urlencode({PARAMETER: here.slug})
         return {
             "live": obj.status in UNFINISHED,
+            "cancel_url": self.url("change", obj.pk),
             "panel_url": f"{self.url('panel', obj.pk)}?{query}",
             "tab": here.slug,
             "tabs": [(tab.slug, tab.title, self.tab_url(obj, tab), tab is here) for tab in Tab],

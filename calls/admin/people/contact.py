@@ -104,9 +104,13 @@ class CalledContactAdmin(ContactAdmin):
             "notes": note_rows(obj),
             "panel_only": not self.has_change_permission(request, obj),
             "folded": "Edit contact" if self.has_change_permission(request, obj) else "",
+            "cancel_url": self.url("change", obj.pk),
             "more_calls": len(calls) == SHOWN,
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
         }
+
+    def technical_details(self, request: HttpRequest, obj: Contact) -> Sequence[tuple[str, Any]]:
+        return [("Trunkline ID", str(obj.uuid))]
 
     def _pair(
         self, request: HttpRequest, obj: Contact, puts: BulkStep, takes: BulkStep, has_any: bool
@@ -151,7 +155,6 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
         ("Language", contact.language or "-"),
         ("External ID", contact.external_id or "-"),
         ("Created", local_time(contact.created_at)),
-        ("Trunkline ID", str(contact.uuid)),
     ]
 
 

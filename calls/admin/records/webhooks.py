@@ -123,11 +123,13 @@ class WebhookDeliveryAdmin(RecordAdmin):
                 ("Next attempt", local_time(obj.next_attempt_at) if pending else "-"),
                 ("Delivered", local_time(obj.delivered_at)),
                 ("Last error", obj.last_error or "-"),
-                ("Trunkline ID", str(obj.uuid)),
             ],
             "raw_title": "Raw payload",
             "raw": obj.body,
         }
+
+    def technical_details(self, request: HttpRequest, obj: WebhookDelivery) -> Sequence[tuple[str, Any]]:
+        return [("Trunkline ID", str(obj.uuid))]
 
 
 def _event_words(delivery: WebhookDelivery) -> str:

@@ -57,7 +57,6 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
             _stop,
             offered=lambda obj: not obj.calls_stopped,
             tone="danger",
-            in_sight=True,
             icon="front_hand",
             button="Stop all calls now",
             stops=True,

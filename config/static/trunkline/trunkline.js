@@ -121,25 +121,32 @@
     });
   });
 
-  // A long select gets a box that shows only the options with the typed words. The selected option always stays.
-  var FEW = 10;  // options that are found at a glance
-  function addSearch(select) {
-    var all = Array.prototype.slice.call(select.options);
-    if (all.length <= FEW) return;
+  function labelOf(select) {
+    return select.getAttribute("aria-label") || (select.labels && select.labels[0] ? select.labels[0].textContent.trim() : "");
+  }
+  function searchBox(select) {
     var box = document.createElement("input");
     box.type = "search";
     box.className = "tl-input tl-picker";
     box.placeholder = word("search");
     box.autocomplete = "off";
-    box.setAttribute("aria-label", [word("search")].concat(select.labels && select.labels[0] ? select.labels[0].textContent.trim() : []).join(": "));
+    box.setAttribute("aria-label", [word("search"), labelOf(select)].filter(Boolean).join(": "));
+    return box;
+  }
+  function hasWords(text, typed) {
+    var plain = text.toLowerCase().replace(/_/g, " ");
+    return typed.toLowerCase().split(/\s+/).every(function (word) { return plain.indexOf(word) !== -1; });
+  }
+
+  // A long select gets a box that shows only the options with the typed words. The selected option always stays.
+  var FEW = 10;  // options that are found at a glance
+  function addSearch(select) {
+    var all = Array.prototype.slice.call(select.options);
+    if (all.length <= FEW) return;
+    var box = searchBox(select);
     box.addEventListener("input", function () {
-      var words = box.value.toLowerCase().split(/\s+/);
-      var fits = all.filter(function (option) {
-        var text = option.text.toLowerCase().replace(/_/g, " ");
-        return words.every(function (word) { return text.indexOf(word) !== -1; });
-      });
       var chosen = select.selectedOptions[0];
-      select.replaceChildren.apply(select, all.filter(function (option) { return option === chosen || fits.indexOf(option) !== -1; }));
+      select.replaceChildren.apply(select, all.filter(function (option) { return option === chosen || hasWords(option.text, box.value); }));
       select.value = chosen.value;
     });
     box.addEventListener("keydown", function (event) {
@@ -151,9 +158,58 @@
     var frame = select.parentNode.querySelector(":scope > .material-symbols-outlined") ? select.parentNode : select;
     frame.parentNode.insertBefore(box, frame);  // the theme's frame holds the arrow of the select
   }
-  window.addEventListener("DOMContentLoaded", function () {
-    document.querySelectorAll("select[data-picker]").forEach(addSearch);
-  });
+
+  // A select of several values becomes boxes to tick, behind a line that says which are. The select keeps the values.
+  function addBoxes(select) {
+    var label = labelOf(select);
+    var frame = document.createElement("details");
+    var line = document.createElement("summary");
+    var list = document.createElement("div");
+    var box = searchBox(select);
+    function say() {
+      var chosen = Array.prototype.map.call(select.selectedOptions, function (option) { return option.text; });
+      line.textContent = chosen.join(", ") || word("choose");
+      line.setAttribute("aria-label", label + ": " + line.textContent);
+    }
+    var ways = Array.prototype.map.call(select.options, function (option) {
+      var way = document.createElement("label");
+      var tick = document.createElement("input");
+      tick.type = "checkbox";
+      tick.checked = option.selected;
+      tick.addEventListener("change", function () {
+        option.selected = tick.checked;
+        say();
+        select.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+      way.append(tick, option.text);
+      return { way: way, tick: tick };
+    });
+    ways.sort(function (a, b) { return b.tick.checked - a.tick.checked; });  // the chosen ones first
+    ways.forEach(function (each) { list.appendChild(each.way); });
+    box.addEventListener("input", function () {
+      ways.forEach(function (each) { each.way.hidden = !each.tick.checked && !hasWords(each.way.textContent, box.value); });
+    });
+    box.addEventListener("keydown", function (event) {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      var first = ways.find(function (each) { return !each.way.hidden && !each.tick.checked; });
+      if (box.value && first) first.tick.click();
+    });
+    frame.className = "tl-several";
+    list.className = "tl-ways";
+    list.setAttribute("role", "group");
+    list.setAttribute("aria-label", label);
+    if (ways.length > 7) frame.append(line, box, list);
+    else frame.append(line, list);
+    say();
+    select.hidden = true;
+    (select.labels || []).forEach(function (each) { each.addEventListener("click", function () { line.focus(); }); });
+    select.parentNode.insertBefore(frame, select);
+  }
+  function equip(part) {
+    part.querySelectorAll("select[data-picker]").forEach(function (select) { (select.multiple ? addBoxes : addSearch)(select); });
+  }
+  window.addEventListener("DOMContentLoaded", function () { equip(document); });
 
   // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
   var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
