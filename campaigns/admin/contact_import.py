@@ -116,9 +116,13 @@ class ContactImportAdmin(ReadOnlyAdmin):
     def state(self, row: ContactImport) -> str:
         return str(row.get_status_display())
 
-    @admin.display(description="rows")
+    @admin.display(description="result")
     def numbers(self, row: ContactImport) -> str:
-        return f"{row.created:,} new, {row.updated:,} updated, {row.skipped:,} skipped, {row.rejected:,} rejected"
+        """Return why the import failed, and what became of the rows that were read."""
+        rows = f"{row.created:,} new, {row.updated:,} updated, {row.skipped:,} skipped, {row.rejected:,} rejected"
+        if row.why_failed and row.rows_read:
+            return f"{row.why_failed} {rows}"
+        return row.why_failed or rows
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import PurePath
 from typing import ClassVar
@@ -11,6 +12,8 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
 from tenants.models import Organization
+
+NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 def upload_path(instance: ContactImport, filename: str) -> str:
@@ -87,6 +90,11 @@ class ContactImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.filename} into {self.contact_list}"
+
+    @property
+    def why_failed(self) -> str:
+        """The first sentence of the reason for a failure; "" if it did not fail."""
+        return NEXT_SENTENCE.split(self.error, maxsplit=1)[0] if self.status == self.Status.FAILED else ""
 
 
 class ImportOverwrite(models.Model):

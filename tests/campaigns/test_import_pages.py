@@ -322,3 +322,26 @@ def test_the_preview_warns_of_values_that_nobody_means_to_speak(operator: Client
     assert "2 rows have a value that nobody means to speak" in page
     assert "a program&#x27;s word for a missing value" in page and "{{nom}}" in page
     assert "nobody means to speak" not in looked_at(operator)
+
+
+@pytest.mark.parametrize(
+    ("status", "read", "shown"),
+    [
+        ("failed", 0, "The column “Tel” is twice in the file."),
+        ("failed", 4, "The column “Tel” is twice in the file. 3 new, 0 updated, 0 skipped, 1 rejected"),
+        ("completed", 4, "3 new, 0 updated, 0 skipped, 1 rejected"),
+    ],
+)
+def test_the_lists_of_imports_say_in_a_sentence_why_one_failed(
+    operator: Client, contact_list: ContactList, status: str, read: int, shown: str
+) -> None:
+    error = "The column “Tel” is twice in the file. The column “Nom” is twice in the file."
+    row = ContactImport.objects.create(
+        organization=contact_list.organization, contact_list=contact_list, filename="a.csv", status=status, error=error,
+        rows_read=read, created=3 * bool(read), rejected=bool(read),
+    )  # fmt: skip
+    page = operator.get(reverse("admin:campaigns_contactimport_changelist")).content.decode()
+    assert re.search(rf">\s*{shown}\s*<", page) and "Nom" not in page
+    of_list = operator.get(reverse("admin:campaigns_contactlist_change", args=[contact_list.pk])).content.decode()
+    assert ("The column “Tel” is twice in the file.<" in of_list) is (status == "failed") and "Nom" not in of_list
+    assert error in operator.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])).content.decode()
