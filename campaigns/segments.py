@@ -22,6 +22,8 @@ from campaigns.rules.conditions import Condition, NotACondition
 from campaigns.rules.tag_names import tag_key
 
 OF_NOBODY = Q(pk__in=[])
+MODELS: Mapping[str, type[Model]] = {"tags": Tag, "lists": ContactList}  # of the fields whose values are public ids
+UNKNOWN = {"tags": "There is no such tag.", "lists": "There is no such list."}
 COUNTED = 10_000  # a page says of a larger segment that it has more
 
 
@@ -58,7 +60,7 @@ def names_in(stored: Iterable[Iterable[Condition]]) -> dict[str, str]:
     """Return the names of the tags and lists in the conditions of segments, by public id. Deleted ones are missing."""
     named = [conditions.named_ids(each) for each in stored]
     names: dict[str, str] = {}
-    for field, model in (("tags", Tag), ("lists", ContactList)):
+    for field, model in MODELS.items():
         if ids := set().union(*(each[field] for each in named)):
             rows = model._default_manager.filter(uuid__in=ids).values_list("uuid", "name")
             names |= {str(uid): name for uid, name in rows}
@@ -85,6 +87,25 @@ def list_ids(organization_id: int, names: Sequence[str]) -> list[str]:
         if found[name] > 1:
             raise NotACondition(f"There are several lists '{name[:80]}'. Rename one of them first.")
     return [str(uid) for _, uid in rows]
+
+
+def names_of(organization_id: int, field: str, *, also: Collection[str] = (), most: int) -> list[tuple[str, str]]:
+    """Return public id and name of the organization's tags or lists: the first by name, and those named besides."""
+    rows = MODELS[field]._default_manager.filter(organization=organization_id).order_by("name")
+    found = {str(uid): name for uid, name in rows.values_list("uuid", "name")[:most]}
+    if missing := set(also) - set(found):
+        found |= {str(uid): name for uid, name in rows.filter(uuid__in=missing).values_list("uuid", "name")}
+    return list(found.items())
+
+
+def require(organization_id: int, condition: Condition) -> None:
+    """Raises NotACondition for a tag or list that the organization does not have."""
+    model = MODELS.get(condition["field"])
+    if model is None:
+        return
+    known = model._default_manager.filter(organization=organization_id, uuid__in=condition["value"]).count()
+    if known != len(condition["value"]):
+        raise NotACondition(UNKNOWN[condition["field"]])
 
 
 def unfinished_of(segment: Segment) -> QuerySet[Campaign]:

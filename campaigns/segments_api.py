@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from campaigns import segments
 from campaigns.api import ContactSerializer
 from campaigns.do_not_call import persons
-from campaigns.models import ContactList, Segment
+from campaigns.models import Segment
 from campaigns.rules import conditions
 from tenants.api.errors import Conflict
 from tenants.api.fields import PublicIdField
@@ -51,9 +51,7 @@ class ConditionsField(serializers.JSONField):
             given = {**given, "value": segments.tag_ids(home.pk, value)}
         read = conditions.read(given)
         if field == "lists" and home:
-            known = ContactList.objects.filter(organization=home, uuid__in=read["value"]).count()
-            if known != len(read["value"]):
-                raise conditions.NotACondition("There is no such list.")
+            segments.require(home.pk, read)
         return read
 
     def to_representation(self, value: Any) -> Any:

@@ -55,25 +55,25 @@ def segment_link(request: HttpRequest) -> list[tuple[str, str, str]]:
     return [(f"{reverse('admin:campaigns_segment_add')}?{query}", "Save as a segment", "filter_alt")]
 
 
-def rows_from(request: HttpRequest) -> list[dict[str, str]]:
+def rows_from(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the filters in the address of a new segment's form as rows of the form. What nobody can read is left out.
 
     “Today” and “Last 7 days” become the day on which they begin now.
     """
-    found = []
+    found: list[tuple[tuple[str, str], dict[str, Any]]] = []
     for model, called, kind in GROUPS.values():
         group = _group(request, model, request.GET.get(called, ""))
         if group is not None:
-            found.append((kind, group.name))
+            found.append((kind, {kind[0]: [str(group.uuid)]}))
     try:
         first, last = days_of(request.GET)
     except IncorrectLookupParameters:
         first = last = None
     if first:
-        found.append((("created_at", "from"), first.isoformat()))
+        found.append((("created_at", "from"), {"day": first.isoformat()}))
     if last:
-        found.append((("created_at", "before"), (last + timedelta(days=1)).isoformat()))
-    return [{"kind": " ".join(kind), "variable": "", "value": value} for kind, value in found]
+        found.append((("created_at", "before"), {"day": (last + timedelta(days=1)).isoformat()}))
+    return [{"kind": " ".join(kind), **value} for kind, value in found]
 
 
 def _group(request: HttpRequest, model: type[models.Model], key: str) -> Any:

@@ -16,8 +16,8 @@ from django.urls import URLPattern, path, reverse
 
 from campaigns import segments
 from campaigns.admin.saved_filter import rows_from
-from campaigns.admin.segment_rows import conditions_field, read_rows, rows_of
-from campaigns.models import ContactList, Segment, Tag
+from campaigns.admin.segment_rows import conditions_field, offer, read_rows, rows_of
+from campaigns.models import Segment
 from campaigns.rules.conditions import sentence
 from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -25,11 +25,8 @@ from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.policy import Action
 
 SEGMENT_FILTER = "segment"  # in the address of the list of contacts
-NAMED = 30  # tags and lists that the form names
-HELP = (
-    "A contact must meet all of them. Write the names of tags and lists with semicolons between them, days as a "
-    "number, a day like 2026-05-12, outcomes as completed, no answer, busy or failed."
-)
+HELP = "A contact must meet all of them. Calls that a voicemail answered count as answered."
+MORE = "There are more tags or lists than can be offered: type the names of the others, with semicolons between them."
 
 
 def contacts_url(segment: Segment) -> str:
@@ -82,16 +79,8 @@ class SegmentForm(ScopedForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["conditions"] = rows_of(self.instance.conditions)
-        self.fields["conditions"].help_text = " ".join([HELP, *self._names()])
-
-    def _names(self) -> list[str]:
-        """Return the names of the organization's tags and lists, as many as a page can name."""
-        found = []
-        for title, model in (("Tags", Tag), ("Lists", ContactList)):
-            rows = model._default_manager.filter(organization=self.organization_id or 0)
-            if names := list(rows.order_by("name").values_list("name", flat=True)[: NAMED + 1]):
-                found.append(f"{title}: {'; '.join(names[:NAMED])}{' …' if len(names) > NAMED else '.'}")
-        return found
+        more = offer(self.fields["conditions"], self.organization_id or 0, self.initial.get("conditions") or ())
+        self.fields["conditions"].help_text = f"{HELP} {MORE}" if more else HELP
 
     def clean_conditions(self) -> list[dict[str, Any]]:
         return read_rows(self.cleaned_data["conditions"], self.organization_id or 0)

@@ -18,7 +18,7 @@ MOST = 20  # conditions of a segment
 MOST_NAMES = 50  # tags or lists of a condition
 LONGEST_TEXT = 200
 LONGEST_DAYS = 3_650
-OUTCOMES = {"completed": "completed", "no_answer": "no answer", "busy": "busy", "failed": "failed"}
+OUTCOMES = {"completed": "Answered", "no_answer": "No answer", "busy": "Busy", "failed": "Failed"}
 VARIABLE = re.compile(r"variables\.([A-Za-z_][A-Za-z0-9_]{0,63})")
 NUMBER = re.compile(r"\+[1-9]\d{0,14}")
 

@@ -28,6 +28,7 @@ from tenants.texts import NotText, one_line, several_lines
 MAX_ROWS = 200
 SPARE = 2  # empty rows
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
+CLASSES = {"select": SELECT, "many": SELECT, "check": CHECKBOX, "fixed": ""}
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,12 @@ class Column:
 
     name: str
     title: str
-    kind: str = "text"  # text, check, select, fixed (shown and sent again as it is)
+    kind: str = "text"  # text, check, select, many, date, time, fixed (shown and sent again as it is)
     placeholder: str = ""
     choices: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    beside: bool = False  # in the table cell of the column before
+    shown_for: Sequence[str] = ()  # the values of the row's first select with which a script shows it; empty: all
+    heading: str = ""  # of the table column; the title if empty
 
 
 class RowsWidget(forms.Widget):
@@ -57,7 +61,7 @@ class RowsWidget(forms.Widget):
         shown = [*filled, *[{}] * min(left, SPARE if self.most is None else 1)]
         context = {
             "name": name,
-            "columns": self.columns,
+            "headings": [column.heading or column.title for column in self.columns if not column.beside],
             "rows": [self._cells(name, number, row) for number, row in enumerate(shown)],
             "blank": None if self.most == len(shown) else self._cells(name, "__row__", {}),
             "most": self.most,
@@ -68,17 +72,13 @@ class RowsWidget(forms.Widget):
         return mark_safe(render_to_string("trunkline/rows.html", context))  # noqa: S308 (a template's output)
 
     def _cells(self, name: str, number: int | str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        classes = {"text": INPUT, "select": SELECT, "check": CHECKBOX, "fixed": ""}
-        return [
-            {
-                "column": column,
-                "name": f"{name}-{number}-{column.name}",
-                "value": row.get(column.name, ""),
-                "classes": classes[column.kind],
-                "lines": len(str(row.get(column.name, "")).splitlines()),
-            }
-            for column in self.columns
-        ]
+        """Return the table cells of a row, each with the fields in it."""
+        found: list[dict[str, Any]] = []
+        for column in self.columns:
+            if not column.beside:
+                found.append({"heading": column.heading or column.title, "fields": []})
+            found[-1]["fields"].append(_cell(column, f"{name}-{number}-{column.name}", row.get(column.name, "")))
+        return found
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, Any]]:
         rows = []
@@ -86,8 +86,7 @@ class RowsWidget(forms.Widget):
         for number in range(min(int(count), MAX_ROWS) if count.isdigit() else 0):
             row: dict[str, Any] = {}
             for column in self.columns:
-                given = data.get(f"{name}-{number}-{column.name}", "")
-                row[column.name] = bool(given) if column.kind == "check" else given.strip()
+                row[column.name] = _given(data, f"{name}-{number}-{column.name}", column.kind)
             if any(row.values()):
                 rows.append(row)
         return rows
@@ -97,6 +96,18 @@ class RowsWidget(forms.Widget):
 
     def id_for_label(self, id_: str) -> str:
         return ""
+
+
+def _cell(column: Column, name: str, value: Any) -> dict[str, Any]:
+    lines = len(str(value).splitlines())
+    return {"column": column, "name": name, "value": value, "classes": CLASSES.get(column.kind, INPUT), "lines": lines}
+
+
+def _given(data: Any, name: str, kind: str) -> Any:
+    if kind == "many":
+        return [each for each in data.getlist(name) if each]
+    given = data.get(name, "")
+    return bool(given) if kind == "check" else given.strip()
 
 
 class RowsField(forms.Field):
@@ -119,6 +130,8 @@ class RowsField(forms.Field):
 
 
 def _plain(item: Any) -> Any:
+    if isinstance(item, list):
+        return sorted(item)
     return as_submitted(item, several_lines=True) if isinstance(item, str) else item
 
 

@@ -12,11 +12,13 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
+from calls.admin.shared.outcomes import LABELS as LABELS_OF_BADGES
 from campaigns import segments
+from campaigns.admin import segment_rows
 from campaigns.admin.segment_rows import LABELS, read_rows, rows_of
 from campaigns.models import Campaign, Contact, ContactList, Segment, Tag
 from campaigns.rules.conditions import KINDS, NotACondition, read
-from tenants.models import AuditEntry, Organization
+from tenants.models import AuditEntry, Membership, Organization
 from tests.campaigns.test_segments import EXPECTED, NEVER, a_segment, someone
 from tests.test_admin import SignIn, sign_in
 
@@ -34,6 +36,19 @@ def rows(*given: tuple[str, str, str]) -> dict[str, str]:
         for name, cell in zip(names, row, strict=True)
     }
     return {"conditions-rows": str(len(given)), **cells}
+
+
+def picked(*given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a browser sends of these rows."""
+    cells = {f"conditions-{number}-{name}": value for number, row in enumerate(given) for name, value in row.items()}
+    return {"conditions-rows": str(len(given)), **cells}
+
+
+def options(page: str, name: str) -> dict[str, bool]:
+    """Return the choices of the first row's select, by label, and whether each is chosen."""
+    [select] = re.findall(rf'<select name="conditions-0-{name}"[^>]*>(.*?)</select>', page, re.DOTALL)
+    found = re.findall(r"<option value=\"[^\"]*\" (selected)?>([^<]*)<", select)
+    return {html.unescape(label): bool(chosen) for chosen, label in found}
 
 
 def page_of(segment: Segment, name: str = "change") -> str:
@@ -97,7 +112,7 @@ def test_an_operator_makes_and_changes_a_segment(organization: Organization, sig
     assert (segment.name, segment.organization) == ("Lyon", organization)
     page = answer.content.decode()
     assert "Contacts with any of the tags “VIP”, whose city contains “lyo”." in page
-    assert re.search(r'<option value="tags any" selected', page) and 'value="VIP"' in page
+    assert re.search(r'<option value="tags any" selected', page) and options(page, "tags") == {"VIP": True}
     assert people_in(client, segment) == ["+33612345600"]
     url = page_of(segment)
     client.post(url, {"name": "All", **rows(("tags any", "", "VIP"))})
@@ -213,8 +228,7 @@ def test_the_filters_of_the_list_are_saved_as_a_segment_of_the_same_contacts(
         shown = [row.phone for row in page.context["cl"].result_list]
         assert len(shown) == people, query
         form = client.get(link_in(page)).context["adminform"].form
-        typed = rows(*((row["kind"], row["variable"], row["value"]) for row in form.initial["conditions"]))
-        client.post(ADD, {"name": str(query), **typed})
+        client.post(ADD, {"name": str(query), **picked(*form.initial["conditions"])})
         assert people_in(client, Segment.objects.latest("pk")) == shown, query
 
 
@@ -274,3 +288,77 @@ def test_a_segment_of_a_campaign_that_is_not_over_stays(organization: Organizati
     client.post(url, {"post": "yes"})
     assert not Segment.objects.exists() and Campaign.objects.exists()
     assert AuditEntry.objects.latest("pk").action == "segment.deleted"
+
+
+def test_what_an_organization_has_is_picked_and_nothing_of_another_one_is_offered(
+    organization: Organization, sister: Organization, sign_in: SignIn
+) -> None:
+    """A tag and a list of each, with a user who belongs to both organizations."""
+    client = sign_in(organization, "operator")
+    Membership.objects.create(user=Membership.objects.get().user, organization=sister, role="operator")
+    for home, word in ((organization, "Ours"), (sister, "Theirs")):
+        Tag.objects.create(organization=home, name=f"{word} tag")
+        ContactList.objects.create(organization=home, name=f"{word} list")
+    mine = a_segment(organization, NEVER)
+    for page in (client.get(ADD, {"organization": organization.pk}), client.get(page_of(mine))):
+        text = page.content.decode()
+        assert options(text, "tags") == {"Ours tag": False} and options(text, "lists") == {"Ours list": False}
+        assert "Theirs" not in text
+    theirs = {"tags": [str(Tag.objects.get(name="Theirs tag").uuid)]}
+    theirs |= {"lists": [str(ContactList.objects.get(name="Theirs list").uuid)]}
+    for kind, field in (("tags any", "tags"), ("tags none", "tags"), ("lists in", "lists"), ("lists not_in", "lists")):
+        for ids in (theirs[field], ["not-an-id"]):
+            row = picked({"kind": kind, field: ids})
+            answer = client.post(page_of(mine), {"name": "S", **row})
+            assert answer.context["adminform"].form.errors["conditions"], (kind, ids)
+    mine.refresh_from_db()
+    assert mine.conditions == [NEVER]
+
+
+def test_outcomes_and_days_are_picked_in_the_words_of_pages(organization: Organization, sign_in: SignIn) -> None:
+    client = sign_in(organization, "operator")
+    page = client.get(ADD).content.decode()
+    assert list(options(page, "outcomes")) == ["Answered", "No answer", "Busy", "Failed"]
+    badges = {str(LABELS_OF_BADGES[status]) for status in LABELS_OF_BADGES}
+    assert set(options(page, "outcomes")) <= badges
+    french = client.get(ADD, headers={"accept-language": "fr"}).content.decode()
+    assert list(options(french, "outcomes")) == ["Décroché", "Sans réponse", "Occupé", "Échec"]
+    rows_sent = picked(
+        {"kind": "last_outcome in", "outcomes": ["completed", "busy"]},
+        {"kind": "created_at from", "day": "2026-05-12", "clock": ""},
+        {"kind": "created_at before", "day": "2026-06-01", "clock": "09:30"},
+        {"kind": "last_call within_days", "value": "30"},
+    )
+    client.post(ADD, {"name": "S", **rows_sent})
+    segment = Segment.objects.get()
+    assert segment.conditions[0]["value"] == ["completed", "busy"]
+    again = client.get(page_of(segment)).content.decode()
+    assert options(again, "outcomes")["Answered"] and not options(again, "outcomes")["Failed"]
+    assert 'type="date" name="conditions-1-day" value="2026-05-12"' in again
+    assert 'type="time" name="conditions-2-clock" value="09:30"' in again
+    assert "whose last call ended as Answered or Busy" in again
+
+
+def test_a_tag_beyond_those_offered_is_typed_and_stays_chosen(
+    organization: Organization, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_rows, "OFFERED", 2)
+    for name in ("A", "B", "Zebra"):
+        Tag.objects.create(organization=organization, name=name)
+    client = sign_in(organization, "operator")
+    page = client.get(ADD).content.decode()
+    assert options(page, "tags") == {"A": False, "B": False} and "type the names of the others" in page
+    client.post(ADD, {"name": "S", **picked({"kind": "tags any", "tags": [], "value": "zebra"})})
+    segment = Segment.objects.get()
+    page = client.get(page_of(segment)).content.decode()
+    assert options(page, "tags") == {"A": False, "B": False, "Zebra": True}
+
+
+def test_a_field_for_another_condition_is_not_taken_in_silence(organization: Organization, sign_in: SignIn) -> None:
+    """Without scripts all fields of a row are there."""
+    someone(organization, 0, "VIP")
+    vip = str(Tag.objects.get().uuid)
+    row = {"kind": "last_outcome in", "outcomes": ["busy"], "tags": [vip]}
+    answer = sign_in(organization, "operator").post(ADD, {"name": "S", **picked(row)})
+    [error] = answer.context["adminform"].form.errors["conditions"]
+    assert error == "Condition 1: Empty the fields that are for other conditions."

@@ -191,7 +191,7 @@ def test_sentences() -> None:
         ({"field": "last_call", "is": "within_days", "value": 30}, "called in the last 30 days"),
         (
             {"field": "last_outcome", "is": "in", "value": ["busy", "no_answer"]},
-            "whose last call ended as busy or no answer",
+            "whose last call ended as Busy or No answer",
         ),
         ({"field": "variables.grade", "is": "empty"}, "without grade"),
     ],

@@ -69,11 +69,28 @@
       });
     });
     var first = blank.querySelector("input, select");
+    var row = blank.querySelector("tr");
     rows.querySelector("[data-rows-body]").appendChild(blank);
     count.value = String(Number(count.value) + 1);
     if (rows.dataset.rowsMost === count.value) rows.querySelector("[data-rows-add]").hidden = true;
+    equip(row);
+    fit(row);
     if (first) first.focus();
   }
+
+  // A row shows the fields that fit the choice in its first select. The others are not sent.
+  function fit(row) {
+    var choice = row.querySelector("select");
+    row.querySelectorAll("[data-for]").forEach(function (part) {
+      var fits = part.dataset.for.split("|").indexOf(choice.value) !== -1;
+      part.hidden = !fits;
+      part.querySelectorAll("[name]").forEach(function (field) { field.disabled = !fits; });
+    });
+  }
+  document.addEventListener("change", function (event) {
+    var row = event.target.closest("[data-rows] tr");
+    if (row) fit(row);
+  });
 
   document.addEventListener("click", function (event) {
     var add = event.target.closest("[data-rows-add]");
@@ -209,7 +226,10 @@
   function equip(part) {
     part.querySelectorAll("select[data-picker]").forEach(function (select) { (select.multiple ? addBoxes : addSearch)(select); });
   }
-  window.addEventListener("DOMContentLoaded", function () { equip(document); });
+  window.addEventListener("DOMContentLoaded", function () {
+    equip(document);
+    document.querySelectorAll("[data-rows-body] > tr").forEach(fit);
+  });
 
   // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
   var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };
