@@ -174,11 +174,12 @@ def _secret_hint(obj: Organization) -> str:
 
 
 def _pace(obj: Organization) -> str:
-    found = [f"At most {obj.max_attempts_per_day} in 24 hours."]
-    if obj.max_attempts_per_30_days:
-        found.append(f"At most {obj.max_attempts_per_30_days} in 30 days.")
-    if obj.min_gap_minutes:
-        found.append(f"At least {obj.min_gap_minutes} minutes apart.")
+    count, total, minutes = obj.max_attempts_per_day, obj.max_attempts_per_30_days, obj.min_gap_minutes
+    found = [f"Up to {count} in 24 hours."]
+    if total:
+        found.append(f"Up to {total} in 30 days.")
+    if minutes:
+        found.append(f"Never less than {minutes} minutes apart.")
     return " ".join(found)
 
 

@@ -34,7 +34,7 @@ def test_the_page_begins_with_what_its_owner_asks(sign_in: SignIn, organization:
     facts = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
     assert facts["Countries that may be called"] == "Germany (DE)"
     assert facts["Local time"].endswith(", Europe/Paris")
-    assert facts["Calls to one contact"].startswith("At most 3 in 24 hours. At most 9 in 30 days.")
+    assert facts["Calls to one contact"].startswith("Up to 3 in 24 hours. Up to 9 in 30 days.")
     assert facts["Admins"] == Membership.objects.get(role="admin").user.username
     in_order = ["Countries that may be called", 'name="name"', 'name="timezone"', 'name="default_region"']
     in_order += ['name="allowed_countries"', 'name="daily_budget"', 'name="is_active"', "Technical details"]
