@@ -146,13 +146,13 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
         Call.objects.filter(pk=Call.objects.latest("pk").pk).update(**heard)
     text = today(viewer)
     tiles = (
-        "6 calls ended, 3 at this time last Wednesday 50 % answered, in person or by voicemail: "
-        "3 of 6 calls that rang, 2 of 2 (100 %) at this"
+        "6 calls ended, 3 at this time last Wednesday 16.7 % reached in person: "
+        "1 of 6 calls that rang, 2 of 2 (100 %) at this"
     )
     assert f"Today until 12:00 {tiles} time last Wednesday" in text, text
     assert (
         "Today Last Wednesday, at this time Reached in person 1 2 Voicemail 3 0 Busy 2 0 Outcome unknown 0 1 "
-        "Answered, of those that rang 3 of 6 (50 %) 2 of 2 (100 %)" in text
+        "Reached in person, of those that rang 1 of 6 (16.7 %) 2 of 2 (100 %)" in text
     ), text
 
 
@@ -161,7 +161,7 @@ def test_nobody_called_has_no_share() -> None:
     assert outcomes(nobody, nobody) == []
     canceled = Ends({"canceled": 1}, Share())
     assert outcomes(canceled, nobody)[-1] == {
-        "label": "Answered, of those that rang",
+        "label": "Reached in person, of those that rang",
         "n": "-",
         "before": "-",
     }
@@ -221,8 +221,8 @@ def test_calls_stand_at_the_hour_in_which_they_were_dialed(
     ):
         support.single(phone_number, to, status=status, dialed_at=at, **more)
     text = today(viewer)
-    assert "Answered 1 Not answered 1 Under way 2 Without an outcome 1" in text
-    assert "Hour Answered Not answered Under way Without an outcome 09:00 0 1 0 0 11:00 1 0 2 1" in text
+    assert "Reached in person 1 Not reached 1 Under way 2 Without an outcome 1" in text
+    assert "Hour Reached in person Not reached Under way Without an outcome 09:00 0 1 0 0 11:00 1 0 2 1" in text
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_day_has_the_hours_that_its_clock_shows(
             call.dialed_at.astimezone(ZoneInfo(zone)) for call in Call.objects.order_by("pk") if call.dialed_at
         )
     )
-    assert [hour.not_answered for hour in found if hour.not_answered] == list(of_clock.values())
+    assert [hour.not_reached for hour in found if hour.not_reached] == list(of_clock.values())
 
 
 @pytest.mark.time_machine(datetime(2026, 7, 1, 10, tzinfo=UTC), tick=False)

@@ -54,9 +54,9 @@ def dashboard(world: World, client: Client) -> Found:
     shown, rows = page(client, "calls_call_today"), world.calls()
     expected = by_hand.today(rows, world.now, world.zone)
     yield "ended", (shown["total"], shown["total_before"]), tuple(map(str, expected["ended"]))
-    both = shown["answered"], shown["answered_before"]
-    yield "answered", tuple((each.part, each.whole) for each in both), expected["answered"]
-    yield "share", [close(s.text, *e) for s, e in zip(both, expected["answered"], strict=True)], [True, True]
+    both = shown["reached"], shown["reached_before"]
+    yield "reached", tuple((each.part, each.whole) for each in both), expected["reached"]
+    yield "share", [close(s.text, *e) for s, e in zip(both, expected["reached"], strict=True)], [True, True]
     told = {row["label"]: (row["n"], row["before"]) for row in shown["outcomes"] if row.get("colour")}
     yield "statuses", told, {LABELS[name]: counts for name, counts in expected["statuses"].items()}
     if shown["hours"]:

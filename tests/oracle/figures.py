@@ -102,11 +102,11 @@ def today(calls: Sequence[Row], now: datetime, zone: ZoneInfo) -> dict[str, Any]
     parts: list[list[int]] = [[0, 0, 0, 0] for _ in hours]
     for call in calls:
         if call["dialed_at"] is not None and start <= call["dialed_at"] < end:
-            place = 0 if answered(call) else 1 if rang(call) else 2 if call["status"] in OPEN else 3
+            place = 0 if reached(call) else 1 if rang(call) else 2 if call["status"] in OPEN else 3
             parts[hours.index(hour_of(call["dialed_at"], zone))][place] += 1
     return {
         "ended": (len(lately), len(past)),
-        "answered": (share(lately, answered), share(past, answered)),
+        "reached": (share(lately, reached), share(past, reached)),
         "statuses": {
             status: (n, m)
             for status in (*ENDS, "voicemail")

@@ -37,8 +37,8 @@ ENDS = {
     **{status.value: OUTCOME_PARTS[status] for status in TERMINAL if status != Status.COMPLETED},
 }
 SERIES = (
-    ("Answered", "success"),
-    ("Not answered", "warning"),
+    ("Reached in person", "success"),
+    ("Not reached", "warning"),
     ("Under way", "primary"),
     ("Without an outcome", "danger"),
 )
@@ -65,8 +65,8 @@ def today_of(mine: Sequence[int], day: Day) -> dict[str, Any]:
         "weekday": f"{day.local:%A}",
         "total": f"{today.total:,}",
         "total_before": f"{before.total:,}",
-        "answered": today.answered,
-        "answered_before": before.answered,
+        "reached": today.reached,
+        "reached_before": before.reached,
         "spent": spent_text(costs, today.total),
         "estimated": money_text(estimated) if estimated else "",
         "bar": bar(_parts(today), ENDS),
@@ -96,8 +96,8 @@ def outcomes(today: Ends, before: Ends) -> list[dict[str, Any]]:
         for key, (label, colour) in ENDS.items()
         if lately[key] or past[key]
     ]
-    shares = {"n": _of(today.answered), "before": _of(before.answered)}
-    return [*rows, {"label": "Answered, of those that rang", **shares}] if rows else []
+    shares = {"n": _of(today.reached), "before": _of(before.reached)}
+    return [*rows, {"label": "Reached in person, of those that rang", **shares}] if rows else []
 
 
 def _parts(ends: Ends) -> dict[str, int]:

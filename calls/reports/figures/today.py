@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from calls.models import OPEN, Call, Status
 from calls.models.call import is_overdue
 from calls.reports.figures.clock import Span
-from calls.reports.figures.conditions import ANSWERED, ENDED, ENDED_AT_VOICEMAIL, RANG, UNDER_WAY, Share
+from calls.reports.figures.conditions import ENDED, ENDED_AT_VOICEMAIL, RANG, REACHED, UNDER_WAY, Share
 from tenants.clock_changes import start_of_day
 
 WEEK = 7  # days
@@ -58,10 +58,10 @@ class Day:
 
 @dataclass(frozen=True)
 class Ends:
-    """How calls ended: by status, how many of these were a voicemail, and the share answered."""
+    """How calls ended: by status, how many of these were a voicemail, and the share reached."""
 
     by_status: dict[str, int]
-    answered: Share  # of those that rang, by a person or a voicemail
+    reached: Share  # in person, of those that rang
     voicemails: Mapping[str, int] = field(default_factory=dict)  # by status
 
     @property
@@ -77,18 +77,13 @@ def ended(organizations: Sequence[int], day: Day) -> tuple[Ends, Ends]:
     counts = {
         f"{name}{number}": Count("pk", filter=when & which)
         for number, when in enumerate((today, before))
-        for name, which in (
-            ("n", Q()),
-            ("rang", RANG),
-            ("answered", ANSWERED),
-            ("machine", ENDED_AT_VOICEMAIL),
-        )
+        for name, which in (("n", Q()), ("rang", RANG), ("reached", REACHED), ("machine", ENDED_AT_VOICEMAIL))
     }
     rows: list[Any] = list(calls.values("status").annotate(**counts).order_by())
     found = (
         Ends(
             {row["status"]: row[f"n{number}"] for row in rows},
-            Share(sum(row[f"answered{number}"] for row in rows), sum(row[f"rang{number}"] for row in rows)),
+            Share(sum(row[f"reached{number}"] for row in rows), sum(row[f"rang{number}"] for row in rows)),
             {row["status"]: row[f"machine{number}"] for row in rows},
         )
         for number in range(2)
@@ -101,22 +96,22 @@ class Placed:
     """How the calls of an hour stand, by the hour in which they were dialled. `label`: the hour."""
 
     label: str
-    answered: int = 0
-    not_answered: int = 0
+    reached: int = 0
+    not_reached: int = 0
     under_way: int = 0
     without_outcome: int = 0
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
-        return self.answered, self.not_answered, self.under_way, self.without_outcome
+        return self.reached, self.not_reached, self.under_way, self.without_outcome
 
 
 def placed_by_hour(organizations: Sequence[int], day: Day) -> list[Placed]:
     """Return the calls dialled today for each hour of the day, also for those without calls. One query."""
     calls = Call.objects.filter(account__organization__in=organizations)
     span = day.whole
-    rang, answered, going = (Count("pk", filter=which) for which in (RANG, ANSWERED, UNDER_WAY))
-    rows = dict(span.count(calls, "dialed_at", n=Count("pk"), rang=rang, answered=answered, going=going))
+    rang, reached, going = (Count("pk", filter=which) for which in (RANG, REACHED, UNDER_WAY))
+    rows = dict(span.count(calls, "dialed_at", n=Count("pk"), rang=rang, reached=reached, going=going))
     hours = span.hours()
     return [
         _placed(label, rows[hour]) if hour in rows else Placed(label)
@@ -126,7 +121,7 @@ def placed_by_hour(organizations: Sequence[int], day: Day) -> list[Placed]:
 
 def _placed(label: str, row: dict[str, Any]) -> Placed:
     without = row["n"] - row["rang"] - row["going"]
-    return Placed(label, row["answered"], row["rang"] - row["answered"], row["going"], without)
+    return Placed(label, row["reached"], row["rang"] - row["reached"], row["going"], without)
 
 
 def live(organizations: Iterable[int], now: datetime) -> tuple[dict[str, int], int]:
