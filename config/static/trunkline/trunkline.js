@@ -155,11 +155,22 @@
     return typed.toLowerCase().split(/\s+/).every(function (word) { return plain.indexOf(word) !== -1; });
   }
 
+  // The server puts options in the order of their English names. The empty one stays first.
+  function inOrder(select) {
+    var all = Array.prototype.slice.call(select.options), language = document.documentElement.lang;
+    if (language && language !== "en") {
+      var order = new Intl.Collator(language).compare, kept = select.value;
+      all.sort(function (a, b) { return Boolean(a.value) - Boolean(b.value) || order(a.text, b.text); });
+      if (!select.multiple) { select.replaceChildren.apply(select, all); select.value = kept; }
+    }
+    return all;
+  }
+
   // A long select gets a box that shows only the options with the typed words. The selected option always stays.
   var FEW = 10;  // options that are found at a glance
   function addSearch(select) {
-    var all = Array.prototype.slice.call(select.options);
-    if (all.length <= FEW) return;
+    if (select.options.length <= FEW) return;
+    var all = inOrder(select);
     var box = searchBox(select);
     box.addEventListener("input", function () {
       var chosen = select.selectedOptions[0];
@@ -188,7 +199,7 @@
       line.textContent = chosen.join(", ") || word("choose");
       line.setAttribute("aria-label", label + ": " + line.textContent);
     }
-    var ways = Array.prototype.map.call(select.options, function (option) {
+    var ways = inOrder(select).map(function (option) {
       var way = document.createElement("label");
       var tick = document.createElement("input");
       tick.type = "checkbox";
