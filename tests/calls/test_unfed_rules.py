@@ -202,8 +202,7 @@ def test_the_api_and_the_pages_say_it(organization: Organization, api: ApiClient
     for step in ("limits", "check"):
         assert sentence in text(reverse(f"admin:campaigns_campaign_{step}", args=[made.pk])), step
     assert sentence in text(reverse("admin:campaigns_campaign_step", args=[made.pk, "start"]))
-    idle = reverse("admin:campaigns_campaign_idle", args=[made.pk])
-    assert sentence in text(idle)
+    assert sentence in text(reverse("admin:campaigns_campaign_change", args=[made.pk]))
     Campaign.objects.update(status=Campaign.Status.RUNNING)
     page = text(reverse("admin:campaigns_campaign_settings", args=[made.pk]))
     assert sentence in page and "Rules without effect" in page
