@@ -98,13 +98,13 @@ def names_of(organization_id: int, field: str, *, also: Collection[str] = (), mo
     return list(found.items())
 
 
-def require(organization_id: int, condition: Condition) -> None:
-    """Raises NotACondition for a tag or list that the organization does not have."""
+def require(organization_id: int, condition: Condition, but: Mapping[str, Collection[str]] | None = None) -> None:
+    """Raises NotACondition for a tag or list that the organization does not have, `but` for these."""
     model = MODELS.get(condition["field"])
     if model is None:
         return
-    known = model._default_manager.filter(organization=organization_id, uuid__in=condition["value"]).count()
-    if known != len(condition["value"]):
+    asked = set(condition["value"]) - set((but or {}).get(condition["field"], ()))
+    if model._default_manager.filter(organization=organization_id, uuid__in=asked).count() != len(asked):
         raise NotACondition(UNKNOWN[condition["field"]])
 
 

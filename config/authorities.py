@@ -10,6 +10,8 @@ from tempfile import NamedTemporaryFile
 import certifi
 from django.conf import settings
 
+from tenants.egress.authorities import pem_of
+
 
 @cache
 def bundle() -> str:
@@ -21,8 +23,8 @@ def bundle() -> str:
         return certifi.where()
     whole = Path(settings.VAR_DIR) / "authorities.pem"
     whole.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("wb", dir=whole.parent, delete=False) as file:
+    with NamedTemporaryFile("w", dir=whole.parent, delete=False) as file:
         for part in (certifi.where(), settings.EXTRA_CA_FILE):
-            file.write(Path(part).read_bytes() + b"\n")
+            file.write(pem_of(part) + "\n")
     os.replace(file.name, whole)
     return str(whole)

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import getaddresses
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -20,6 +19,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from tenants.egress.authorities import pem_of
 from tenants.egress.policy import PORTS, Origin, origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -300,14 +300,13 @@ def _certificates(text: str) -> str:
     """Return the path of a file of certificates, after a look into it."""
     name = _whole_path(text, "a file of certificates, such as /etc/trunkline/authorities.pem")
     try:
-        written = Path(name).read_bytes()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=written.decode("ascii", "replace"))
-    except ssl.SSLError as error:
+        written = pem_of(name)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=written)
+    except (ssl.SSLError, ValueError) as error:  # ValueError: it is empty
         raise Wrong("names a file without certificates in PEM, which begin with BEGIN CERTIFICATE.") from error
     except OSError as error:
         raise Wrong(f"names a file that cannot be read: {error.strerror}.") from error
-    if b"PRIVATE KEY" in written:
+    if "PRIVATE KEY" in written:
         raise Wrong("names a file with a private key; it takes certificates alone.")
     return name
 

@@ -204,11 +204,12 @@ KNOWN_BROWSER_COOKIE_NAME = ENVIRONMENT.cookie_name("browser")
 SIGN_IN_COOKIE_NAME = ENVIRONMENT.cookie_name("sign_in", host_only=False)
 MESSAGE_STORAGE = "tenants.backoffice.message_storage.Storage"
 SECURE_SSL_REDIRECT = ENVIRONMENT.https
-SECURE_SSL_HOST = ENVIRONMENT.public_base_url.place if ENVIRONMENT.public_base_url.port else None
+SECURE_SSL_HOST = ENVIRONMENT.public_base_url.place if ENVIRONMENT.https else None  # not the port of http
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.https else None
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000  # a segment may have 20 conditions with 50 tags each
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL else []
 

@@ -61,3 +61,9 @@ def remove(gone: Membership, *, actor: str, keys: Keys) -> list[ApiKey]:
     for key in known:
         key_owners.note_left_behind(key, actor)
     return known
+
+
+def admins_of(organization: Organization) -> list[str]:
+    """Return the names of the organization's admins, the first one first."""
+    theirs = Membership.objects.filter(organization=organization, role=Membership.Role.ADMIN).order_by("pk")
+    return list(theirs.values_list("user__username", flat=True))

@@ -29,6 +29,7 @@ COVERED_BY = {
     "calls/outcomes/batches.py": "tests/calls/test_batches.py",
     "calls/outcomes/writing.py": "tests/calls/test_batches.py",
     "calls/reports/results_csv.py": "tests/calls/test_results_csv.py",
+    "tenants/db/collations.py": "tests/test_system_page.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/name_keys.py": "tests/campaigns/test_name_search.py",
     "campaigns/newest.py": "tests/campaigns/test_name_search.py",

@@ -191,5 +191,12 @@ def test_a_database_in_an_order_that_the_server_has_no_more_is_told_as_postgresq
             assert remedy == f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION'
             there.execute(remedy.encode())
             assert collations.sentence(changed()) == ""
+            # Its C library has no versions, as musl of Alpine. PostgreSQL refuses to refresh: there is nothing to take.
+            there.execute(
+                "UPDATE pg_database SET datlocprovider = 'c', datcollate = 'C', datctype = 'C', datcollversion = '2.36'"
+                " WHERE datname = %s", [name]
+            )  # fmt: skip
+            told = collations.sentence(changed())
+            assert "version 2.36 to none" in told and "REFRESH" not in told and "restore it here" in told
         finally:
             there.execute(f'DROP DATABASE "{name}"')

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from campaigns import segments
 from campaigns.admin.saved_filter import rows_from
-from campaigns.admin.segment_rows import conditions_field, offer, read_rows, rows_of
+from campaigns.admin.segment_rows import conditions_field, offer, read_rows, rows_of, sent
 from campaigns.models import Segment
 from campaigns.rules.conditions import sentence
 from tenants.backoffice.forms import ScopedForm
@@ -79,11 +79,18 @@ class SegmentForm(ScopedForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["conditions"] = rows_of(self.instance.conditions)
-        more = offer(self.fields["conditions"], self.organization_id or 0, self.initial.get("conditions") or ())
+        field, rows = self.fields["conditions"], list(self.initial.get("conditions") or ())
+        if self.is_bound:
+            rows += sent(field, self.data, self.add_prefix("conditions"))
+        more = offer(field, self.organization_id or 0, rows, self._stored)
         self.fields["conditions"].help_text = f"{HELP} {MORE}" if more else HELP
 
+    @property
+    def _stored(self) -> list[dict[str, Any]]:
+        return list(self.instance.conditions) if self.instance.pk else []
+
     def clean_conditions(self) -> list[dict[str, Any]]:
-        return read_rows(self.cleaned_data["conditions"], self.organization_id or 0)
+        return read_rows(self.cleaned_data["conditions"], self.organization_id or 0, self._stored)
 
 
 @admin.register(Segment)

@@ -26,7 +26,8 @@ from tenants.backoffice.pickers import CountriesField, country_choices
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.db.encrypted_fields import hint, readable
-from tenants.models import Membership, Organization, Tenant
+from tenants.members import admins_of
+from tenants.models import Organization, Tenant
 from tenants.money import money_text
 from tenants.policy import Action
 
@@ -149,16 +150,13 @@ class OrganizationAdmin(ScopedAdmin):
 
     def _facts(self, obj: Organization) -> list[tuple[str, Any]]:
         """Return what the owner asks first: where it calls, how often, and who answers for it."""
-        admins = (
-            obj.memberships.filter(role=Membership.Role.ADMIN).order_by("pk").values_list("user__username", flat=True)
-        )
         names = dict(country_choices())
         return [
             ("Countries that may be called", ", ".join(sorted(names.get(it, it) for it in obj.callable_countries))),
             ("Local time", f"{time_in(ZoneInfo(obj.timezone), timezone.now())}, {obj.timezone}"),
             ("Calls to one contact", _pace(obj)),
             ("Daily budget", money_text(obj.daily_limit) if obj.daily_limit else "No limit"),
-            ("Admins", ", ".join(admins) or "None"),
+            ("Admins", ", ".join(admins_of(obj)) or "None"),
         ]
 
     def technical_details(self, request: HttpRequest, obj: Organization) -> Sequence[tuple[str, Any]]:

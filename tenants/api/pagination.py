@@ -9,6 +9,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
+from tenants.public_address import absolute
+
 # The internal key grows with time, so it is the indexed way to order by creation.
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
 
@@ -48,8 +50,10 @@ class CursorPages(CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:
-            return super().paginate_queryset(queryset, request, view)
+            found: Any = super().paginate_queryset(queryset, request, view)
         except NotFound as error:  # a damaged cursor is the caller's mistake, not a missing page
             raise ValidationError(
                 {"cursor": "This cursor is not valid. Follow `next` and `previous` exactly as they were returned."}
             ) from error
+        self.base_url = absolute(request, request.get_full_path())
+        return found

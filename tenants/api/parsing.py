@@ -43,7 +43,7 @@ class UploadParser(MultiPartParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         announced = stream.META.get("CONTENT_LENGTH") or "0"
-        if announced.isdigit() and int(announced) > settings.IMPORT_MAX_BYTES + FORM_ROOM:
+        if announced.isascii() and announced.isdigit() and int(announced) > settings.IMPORT_MAX_BYTES + FORM_ROOM:
             raise TooLarge()
         return super().parse(stream, media_type, parser_context)
 

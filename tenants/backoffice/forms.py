@@ -83,7 +83,8 @@ class RowsWidget(forms.Widget):
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, Any]]:
         rows = []
         count = str(data.get(f"{name}-rows") or 0)
-        for number in range(min(int(count), MAX_ROWS) if count.isdigit() else 0):
+        known = count.isascii() and count.isdigit() and len(count) < 6
+        for number in range(min(int(count), MAX_ROWS) if known else 0):
             row: dict[str, Any] = {}
             for column in self.columns:
                 row[column.name] = _given(data, f"{name}-{number}-{column.name}", column.kind)

@@ -48,7 +48,7 @@ class Typed:
     def local(self) -> datetime:
         """Return the naive time. Raises ValidationError."""
         try:
-            day = forms.DateField().to_python(self.day)
+            day = forms.DateField(input_formats=["%Y-%m-%d"]).to_python(self.day)  # 12/05 is two days
         except ValidationError:
             day = None
         try:
@@ -75,6 +75,11 @@ class Typed:
         change = change_over(local, zone)
         assert change is not None  # noqa: S101 (only a change skips or repeats a time)
         raise ValidationError(_twice(local, change) if found else _never(local, change), code="clock_change")
+
+    def first_moment(self) -> datetime:
+        """Return the moment, for a form without the choice: of a time that occurs twice, the first."""
+        found = readings(self.local(), timezone.get_current_timezone())
+        return found[0] if found else self.moment()
 
     def choice(self) -> dict[str, Any] | None:
         """Return the question which of two readings is meant, with its options; None if there is no choice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import httpx
 
@@ -21,7 +22,12 @@ def tls_context() -> ssl.SSLContext:
 def believe_extra(context: ssl.SSLContext) -> None:
     """Let a context believe the operator's own authorities too."""
     if file := _source():
-        context.load_verify_locations(file)
+        context.load_verify_locations(cadata=pem_of(file))
+
+
+def pem_of(file: str) -> str:
+    """Return the certificates of a file without what editors and people write around them, also not in ASCII."""
+    return Path(file).read_bytes().decode("ascii", "ignore")
 
 
 def read_from(source: Callable[[], str]) -> None:

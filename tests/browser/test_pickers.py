@@ -110,3 +110,34 @@ def test_countries_stand_in_the_order_of_the_readers_language(browsers: Any, org
     for places in ("#id_default_region option", ".tl-several label"):
         until(page, STAND % (json.dumps(places), json.dumps(GERMAN)))
     expect(page.locator("#id_default_region")).to_have_value(organization.default_region)
+
+
+def test_whoever_comes_back_to_a_form_sees_what_will_be_sent(
+    browsers: Any, organization: Organization, tags: list[Tag]
+) -> None:
+    """Chromium fills a form again between `load` and `pageshow`, after the scripts have looked at it."""
+    page = desk(browsers, organization, "admin")
+    edit = f"/admin/tenants/organization/{organization.pk}/change/"
+    visit(page, edit)
+    field = page.locator(".tl-several")
+    field.locator("summary").click()
+    field.get_by_role("searchbox").fill("kosov")
+    field.get_by_role("checkbox", name="Kosovo").check()
+    page.keyboard.press("Escape")
+    expect(field.get_by_role("checkbox", name="Kosovo")).to_be_hidden()
+    page.goto("/admin/")
+    page.go_back()
+    expect(field.locator("summary")).to_contain_text("Kosovo (XK)")
+    visit(page, ADD)
+    row = page.locator("[data-rows-body] tr").first
+    row.get_by_label("The contact").select_option("tags any")
+    row.locator(".tl-part:visible summary").click()
+    row.get_by_role("checkbox", name="Tag 3").check()
+    page.goto("/admin/")
+    page.go_back()
+    expect(row.locator(".tl-part:visible summary")).to_have_text("Tag 3")
+    page.get_by_label("Name", exact=False).first.fill("Back")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/segment/")
+    [condition] = Segment.objects.get().conditions
+    assert condition == {"field": "tags", "is": "any", "value": [str(tags[3].uuid)]}

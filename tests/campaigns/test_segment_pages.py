@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -362,3 +363,100 @@ def test_a_field_for_another_condition_is_not_taken_in_silence(organization: Org
     answer = sign_in(organization, "operator").post(ADD, {"name": "S", **picked(row)})
     [error] = answer.context["adminform"].form.errors["conditions"]
     assert error == "Condition 1: Empty the fields that are for other conditions."
+
+
+def test_a_deleted_tag_or_list_stays_in_a_condition_until_it_is_unpicked(
+    organization: Organization, sign_in: SignIn
+) -> None:
+    """Without it, “none of VIP, Gone” would have more contacts, and “all of VIP, Gone” as well."""
+    client = sign_in(organization, "operator")
+    for model, field, tests in ((Tag, "tags", ("none", "all", "any")), (ContactList, "lists", ("not_in", "in"))):
+        for test in tests:
+            kept, gone = (model.objects.create(organization=organization, name=f"{name} {test}") for name in ("A", "Z"))
+            condition = {"field": field, "is": test, "value": [str(kept.uuid), str(gone.uuid)]}
+            segment = a_segment(organization, condition, {"field": "last_call", "is": "not_within_days", "value": 30})
+            model.objects.filter(pk=gone.pk).delete()
+            page = client.get(page_of(segment)).content.decode()
+            assert options(page, field)[f"Deleted {field[:-1]}"], (field, test)
+            shown = {"kind": f"{field} {test}", field: condition["value"]}
+            client.post(page_of(segment), {"name": "S", **picked(shown, EVERY_60)})
+            segment.refresh_from_db()
+            assert segment.conditions[0] == condition and segment.conditions[1]["value"] == 60
+            client.post(page_of(segment), {"name": "S", **picked({**shown, field: [str(kept.uuid)]}, EVERY_60)})
+            segment.refresh_from_db()
+            assert segment.conditions[0]["value"] == [str(kept.uuid)]
+            client.post(page_of(segment), {"name": "S", **picked(shown, EVERY_60)})
+            segment.refresh_from_db()
+            assert segment.conditions[0]["value"] == [str(kept.uuid)], "what it does not have is not taken any more"
+            segment.delete()
+
+
+EVERY_60 = {"kind": "last_call not_within_days", "value": "60"}
+
+
+def test_what_was_picked_stays_when_the_form_is_shown_again(
+    organization: Organization, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beyond what is offered, and when a colleague has removed it meanwhile."""
+    monkeypatch.setattr(segment_rows, "OFFERED", 2)
+    uids = {name: str(Tag.objects.create(organization=organization, name=name).uuid) for name in ("A", "B", "Zebra")}
+    client = sign_in(organization, "operator")
+    row = picked({"kind": "tags none", "tags": [uids["A"], uids["Zebra"]]})
+    refused = client.post(ADD, {"name": "", **row})
+    assert options(refused.content.decode(), "tags") == {"A": True, "B": False, "Zebra": True}
+    made = a_segment(organization, {"field": "tags", "is": "none", "value": [uids["A"]]})
+    refused = client.post(page_of(made), {"name": "", **row})
+    assert options(refused.content.decode(), "tags") == {"A": True, "B": False, "Zebra": True}
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "clock", "moment"),
+    [
+        ("Africa/Cairo", "2026-04-24", "", "2026-04-23T22:00:00Z"),  # tzdata 2026: 00:00 EET becomes 01:00 EEST
+        ("Atlantic/Azores", "2026-10-25", "", "2026-10-25T00:00:00Z"),  # 01:00 +00 becomes 00:00 -01: midnight twice
+        ("Europe/Paris", "2026-10-25", "02:30", "2026-10-25T00:30:00Z"),  # twice; the first, in CEST
+        ("Europe/Paris", "2026-10-25", "03:30", "2026-10-25T02:30:00Z"),
+    ],
+)
+def test_a_day_begins_with_its_first_moment_and_a_time_that_occurs_twice_is_taken(
+    organization: Organization, sign_in: SignIn, zone: str, day: str, clock: str, moment: str
+) -> None:
+    organization.timezone = zone
+    organization.save()
+    client = sign_in(organization, "operator")
+    client.post(ADD, {"name": "S", **picked({"kind": "created_at from", "day": day, "clock": clock})})
+    segment = Segment.objects.get()
+    assert datetime.fromisoformat(segment.conditions[0]["value"]) == datetime.fromisoformat(moment)
+    page = client.get(page_of(segment)).content.decode()
+    assert f'name="conditions-0-day" value="{day}"' in page and f'name="conditions-0-clock" value="{clock}"' in page
+
+
+def test_a_stored_moment_stays_when_another_row_is_edited(organization: Organization, sign_in: SignIn) -> None:
+    """The second 02:30 of the night in Paris, and a moment with microseconds, which came over the API."""
+    organization.timezone = "Europe/Paris"
+    organization.save()
+    client = sign_in(organization, "operator")
+    for moment, clock in (("2026-10-25T01:30:00Z", "02:30"), ("2026-05-12T10:30:15.250000Z", "12:30:15")):
+        condition = read({"field": "created_at", "is": "before", "value": moment})
+        segment = a_segment(organization, condition)
+        day = moment[:10]
+        row = {"kind": "created_at before", "day": day, "clock": clock}
+        assert f'name="conditions-0-clock" value="{clock}"' in client.get(page_of(segment)).content.decode()
+        client.post(page_of(segment), {"name": "S", **picked(row, EVERY_60)})
+        segment.refresh_from_db()
+        assert segment.conditions[0] == condition and len(segment.conditions) == 2
+        segment.delete()
+
+
+@pytest.mark.parametrize("count", ["²", "9" * 5000, "-1", "10000", "x", ""])
+def test_a_wrong_number_of_rows_is_no_error_of_ours(organization: Organization, sign_in: SignIn, count: str) -> None:
+    client = sign_in(organization, "operator")
+    answer = client.post(ADD, {"name": "S", **picked(EVERY_60), "conditions-rows": count})
+    assert answer.status_code in (200, 302)
+
+
+def test_the_largest_segment_is_saved(organization: Organization, sign_in: SignIn) -> None:
+    uids = [str(Tag.objects.create(organization=organization, name=f"T{n}").uuid) for n in range(50)]
+    client = sign_in(organization, "operator")
+    answer = client.post(ADD, {"name": "S", **picked(*[{"kind": "tags any", "tags": uids}] * 20)})
+    assert answer.status_code == 302 and len(Segment.objects.get().conditions) == 20

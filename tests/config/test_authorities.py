@@ -188,3 +188,27 @@ def test_a_file_with_a_private_key_is_refused(server_side: ssl.SSLContext, tmp_p
     both.write_bytes((tmp_path / "chain.pem").read_bytes() + (tmp_path / "key.pem").read_bytes())
     with pytest.raises(ImproperlyConfigured, match=r"^EXTRA_CA_FILE names a file with a private key"):
         read(NOWHERE, GIVEN | {"EXTRA_CA_FILE": str(both)})
+
+
+def test_what_editors_and_people_write_around_certificates_does_no_harm(
+    server_side: ssl.SSLContext, settings: Any, tmp_path: Path
+) -> None:
+    chain = (tmp_path / "chain.pem").read_bytes()
+    public = ssl.create_default_context(cafile=certifi.where()).cert_store_stats()["x509"]
+    odd = tmp_path / "odd.pem"
+    for written in (
+        b"\xef\xbb\xbf" + chain,
+        "# Autorit\u00e9 de la clinique\n".encode() + chain,
+        chain.replace(b"\n", b"\r\n"),
+        b"subject=CN = x\n\n" + chain + b"\n\n",
+    ):
+        odd.write_bytes(written)
+        assert read(NOWHERE, GIVEN | {"EXTRA_CA_FILE": str(odd)}).extra_ca_file == str(odd)
+        with believing(settings, str(odd)):
+            for context in (tls_context(), ssl.create_default_context(cafile=bundle())):
+                assert context.cert_store_stats()["x509"] == public + 1, written[:20]
+    der = ssl.PEM_cert_to_DER_cert(chain.decode())
+    for written in (der, b"", b"\n", b"\xff\xfe", chain[:200]):
+        odd.write_bytes(written)
+        with pytest.raises(ImproperlyConfigured, match=r"^EXTRA_CA_FILE names a file without certificates in PEM"):
+            read(NOWHERE, GIVEN | {"EXTRA_CA_FILE": str(odd)})

@@ -35,6 +35,7 @@ print(json.dumps({
     "set": {name: dict(cookie) for name, cookie in browser.cookies.items()},
     "named": sorted(getattr(settings, name) for name in names),
     "to": browser.get("/admin/login/?next=/admin/", headers={"host": place})["Location"],
+    "from_8080": browser.get("/admin/login/", headers={"host": place.split(":")[0] + ":8080"})["Location"],
 }))
 """
 DJANGO = {"sessionid", "csrftoken", "messages"}  # Django's own names, of its reference of settings (5.2)
@@ -86,6 +87,7 @@ def test_cookies_have_names_of_this_installation_and_http_leads_to_its_port(port
     answer = manage("shell", "--no-imports", "-c", SPOKEN % place, PUBLIC_BASE_URL=f"https://{place}", DEBUG="false")
     found = json.loads(answer)
     assert found["to"] == f"https://{place}/admin/login/?next=/admin/"
+    assert found["from_8080"] == f"https://{place}/admin/login/", "the port of http is not that of https"
     assert found["set"] and not DJANGO & {*found["set"], *found["named"]}
     for name, cookie in found["set"].items():
         assert name.startswith("__Host-trunkline_") and name in found["named"]

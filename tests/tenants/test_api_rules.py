@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.models import Contact
+from campaigns.models import Contact, ContactList
 from tenants.models import ApiKey, AuditEntry, Membership, Organization
 from tests.conftest import ApiClient, KeyMaker
 from tests.tables import cases, rolled_back
@@ -413,3 +413,21 @@ def test_a_role_counts_in_its_own_organization_alone(
     mine = Contact.objects.create(organization=organization, phone="+33612345677")
     assert client.get(f"{CONTACTS}{mine.uuid}/").status_code == 200
     assert client.delete(f"{CONTACTS}{mine.uuid}/").status_code == 403
+
+
+def test_the_next_page_is_at_the_public_address_whatever_a_proxy_leaves_out(
+    organization: Organization, client_for: KeyMaker, settings: Any
+) -> None:
+    """`proxy_set_header Host $host` of nginx drops the port (its documentation, ngx_http_core_module, `$host`)."""
+    settings.PUBLIC_BASE_URL = "https://calls.example.org:8443"
+    settings.ALLOWED_HOSTS = ["calls.example.org", "inner.example.org"]
+    for number in (1, 2):
+        ContactList.objects.create(organization=organization, name=f"List {number}")
+    client = client_for(organization)
+    asked = "/api/v1/contact-lists/?limit=1"
+    for host, begins in (
+        ("calls.example.org", "https://calls.example.org:8443/api/v1/contact-lists/?"),
+        ("calls.example.org:8443", "https://calls.example.org:8443/api/v1/contact-lists/?"),
+        ("inner.example.org:8000", "http://inner.example.org:8000/api/v1/contact-lists/?"),
+    ):
+        assert client.get(asked, headers={"host": host}).json()["next"].startswith(begins)

@@ -142,6 +142,13 @@ def test_a_field_refuses_what_does_not_exist_with_both_neighbours_and_asks_about
                 assert not field.has_changed(moment, Typed.of(moment)), "unchanged when it comes back as it was shown"
 
 
+@pytest.mark.parametrize("day", ["12/05/2026", "05/12/2026", "12.05.2026", "12 May 2026", "2026/05/12"])
+def test_a_day_that_two_people_read_differently_is_refused(day: str) -> None:
+    """Django would read 12/05/2026 as 5 December, also for a reader who writes the day first."""
+    with pytest.raises(ValidationError, match="Enter a date, like 2026-05-12"):
+        Typed(day, "09:30").moment()
+
+
 def test_the_sentences_as_people_read_them() -> None:
     field = LocalTimeField("Time")
 

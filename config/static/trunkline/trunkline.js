@@ -78,15 +78,17 @@
     if (first) first.focus();
   }
 
-  // A row shows the fields that fit the choice in its first select. The others are not sent.
+  // A row shows the fields that fit the choice in its first select. The others are not sent; a browser that comes back
+  // to the page fills them again, which it does for no disabled field.
   function fit(row) {
     var choice = row.querySelector("select");
     row.querySelectorAll("[data-for]").forEach(function (part) {
-      var fits = part.dataset.for.split("|").indexOf(choice.value) !== -1;
-      part.hidden = !fits;
-      part.querySelectorAll("[name]").forEach(function (field) { field.disabled = !fits; });
+      part.hidden = part.dataset.for.split("|").indexOf(choice.value) === -1;
     });
   }
+  document.addEventListener("formdata", function (event) {
+    event.target.querySelectorAll("[data-for][hidden] [name]").forEach(function (field) { event.formData.delete(field.name); });
+  });
   document.addEventListener("change", function (event) {
     var row = event.target.closest("[data-rows] tr");
     if (row) fit(row);
@@ -210,7 +212,7 @@
         select.dispatchEvent(new Event("change", { bubbles: true }));
       });
       way.append(tick, option.text);
-      return { way: way, tick: tick };
+      return { way: way, tick: tick, option: option };
     });
     ways.sort(function (a, b) { return b.tick.checked - a.tick.checked; });  // the chosen ones first
     ways.forEach(function (each) { list.appendChild(each.way); });
@@ -230,6 +232,15 @@
     if (ways.length > 7) frame.append(line, box, list);
     else frame.append(line, list);
     say();
+    window.addEventListener("pageshow", function () {  // the browser came back, and has filled the select only now
+      ways.forEach(function (each) { each.tick.checked = each.option.selected; });
+      say();
+    });
+    frame.addEventListener("keydown", function (event) {
+      if (event.key !== "Escape" || !frame.open) return;
+      frame.open = false;
+      line.focus();
+    });
     select.hidden = true;
     (select.labels || []).forEach(function (each) { each.addEventListener("click", function () { line.focus(); }); });
     select.parentNode.insertBefore(frame, select);
@@ -237,10 +248,9 @@
   function equip(part) {
     part.querySelectorAll("select[data-picker]").forEach(function (select) { (select.multiple ? addBoxes : addSearch)(select); });
   }
-  window.addEventListener("DOMContentLoaded", function () {
-    equip(document);
-    document.querySelectorAll("[data-rows-body] > tr").forEach(fit);
-  });
+  function fitAll() { document.querySelectorAll("[data-rows-body] > tr").forEach(fit); }
+  window.addEventListener("DOMContentLoaded", function () { equip(document); fitAll(); });
+  window.addEventListener("pageshow", fitAll);
 
   // Parts of a campaign's page became tabs: an address that named a part leads to its tab.
   var moved = { "#people": "tab-recipients", "#figures": "tab-results", "#settings": "tab-settings", "#history": "tab-history" };

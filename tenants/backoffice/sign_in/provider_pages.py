@@ -11,12 +11,10 @@ import secrets
 import threading
 from dataclasses import astuple
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -27,6 +25,7 @@ from tenants.backoffice.sign_in.sign_in_pages import PROVIDER, finished, first_s
 from tenants.client_address import client_network
 from tenants.egress.documents import NoDocument
 from tenants.models import ProviderIdentity
+from tenants.public_address import absolute
 from tenants.sign_in import provider_users, sign_in_log, tries
 from tenants.sign_in.id_tokens import Claims, Refused
 from tenants.sign_in.provider import Attempt, Provider, provider
@@ -129,14 +128,8 @@ def _signed_in(
 
 
 def _way_back(request: HttpRequest) -> str:
-    """Return where the provider sends the browser: to the host that it came from, which has the cookie.
-
-    A proxy may leave out the port of the public address.
-    """
-    public, path = settings.PUBLIC_BASE_URL, reverse("provider-sign-in-done")
-    host, _ = split_domain_port(request.get_host())
-    known = bool(public) and host == split_domain_port(urlsplit(public).netloc)[0]
-    return public + path if known else request.build_absolute_uri(path)
+    """Return where the provider sends the browser: to the host that it came from, which has the cookie."""
+    return absolute(request, reverse("provider-sign-in-done"))
 
 
 class _Turn:
