@@ -133,6 +133,7 @@ def test_whoever_comes_back_to_a_form_sees_what_will_be_sent(
     row.get_by_label("The contact").select_option("tags any")
     row.locator(".tl-part:visible summary").click()
     row.get_by_role("checkbox", name="Tag 3").check()
+    expect(row.locator(".tl-part:visible summary")).to_have_text("Tag 3")
     page.goto("/admin/")
     page.go_back()
     expect(row.locator(".tl-part:visible summary")).to_have_text("Tag 3")
