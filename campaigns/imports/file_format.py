@@ -10,8 +10,6 @@ from io import BytesIO
 from itertools import islice
 from typing import BinaryIO
 
-from charset_normalizer import from_bytes
-
 from campaigns.imports import header_row
 from campaigns.imports.columns import UnreadableFile, unique_header
 from campaigns.imports.text_lines import UTF_8_MARK, UTF_16, Lines
@@ -181,6 +179,8 @@ def _mostly_utf_8(sample: bytes) -> bool:
 
 def _guess_code_page(sample: bytes) -> str:
     """Return the likeliest code page. If a few accents fit Western and Central European equally, Western is chosen."""
+    from charset_normalizer import from_bytes  # not above: few files need it
+
     sample = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:GUESS_BYTES]
     runs = re.findall(rb"[\x80-\xff]+", sample)
     # Accents occur alone, Asian characters as pairs of bytes.

@@ -15,6 +15,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.schemas.inspectors import DefaultSchema
 
 from tenants import audit_changes
 from tenants.api.access import Access
@@ -40,9 +41,19 @@ class AnyAccept(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class LazySchema(DefaultSchema):
+    """What describes a view to the OpenAPI document. A router looks at the attributes of each class, which would load
+    the generator, with a test runner, in every web process: only an object has it.
+    """
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else super().__get__(instance, owner)
+
+
 class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     """Objects of the caller's organizations only, each identified by its public id."""
 
+    schema = LazySchema()
     lookup_field = "uuid"
     lookup_url_kwarg = "id"
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]

@@ -239,7 +239,7 @@ def test_a_collector_that_fails_costs_no_answer() -> None:
 
 # The places of all numbers take 100 MB in each process, the pages 7 in each worker, the others 2 or 3.
 RARELY_USED = {"sentry_sdk", "opentelemetry", "boto3", "storages", "phonenumbers.geodata", "phonenumbers.geocoder"} | {
-    "joserfc", "markdown_it", "segno"
+    "django.test", "joserfc", "markdown_it", "segno", "unittest"
 }  # fmt: skip
 PAGES = {"calls.admin", "campaigns.admin", "providers.admin", "tenants.admin", "config.urls"}
 
