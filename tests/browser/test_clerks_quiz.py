@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -134,7 +135,7 @@ QUIZ = (
 
 def test_a_clerk_answers_from_one_place(browsers: Contexts, busy_day: Organization) -> None:
     page = desk(browsers, busy_day, "operator")
-    in_two_days = f"{timezone.localtime() + timedelta(days=2):%-d %b}"
+    in_two_days = f"{timezone.localtime(timezone=ZoneInfo(busy_day.timezone)) + timedelta(days=2):%-d %b}"
     for question in QUIZ:
         assert len(question.way) <= CLICKS
         page.goto("/admin/")

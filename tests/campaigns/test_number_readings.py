@@ -7,7 +7,7 @@ from itertools import permutations
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaigns.phones import (
@@ -103,8 +103,24 @@ def test_a_decided_column_changes_no_number_that_reads_in_one_way(text: str, reg
     """Rows before and after the first undecided one are read alike, and so is a file that is read on."""
     alone = readings(text, region, Reading.UNDECIDED)
     for reading in (Reading.NATIONAL, Reading.PLUS_LOST):
-        assert readings(text, region, reading) <= alone
-        assert len(readings(text, region, reading)) == min(len(alone), 1)
+        found = readings(text, region, reading)
+        assert found <= alone
+        assert len(found) == min(len(alone), 1) or any(map(is_never_called, alone - found))
+
+
+CALLED = (
+    "FIXED_LINE",
+    "MOBILE",
+    "FIXED_LINE_OR_MOBILE",
+    "VOIP",
+    "TOLL_FREE",
+)  # what a person answers, at no special rate
+
+
+def is_never_called(number: str) -> bool:
+    """Return whether a number is of a kind that nobody calls, by the library's reading of the numbering plans."""
+    kind = phonenumbers.number_type(phonenumbers.parse(number))
+    return kind not in {getattr(phonenumbers.PhoneNumberType, name) for name in CALLED}
 
 
 def readings(text: str, region: str, reading: Reading) -> set[str]:
@@ -317,10 +333,13 @@ def test_the_plan_tells_mobile_from_fixed_where_it_can() -> None:
 
 
 @given(st.from_regex(r"[0-9]{6,15}", fullmatch=True), st.sampled_from(["DE", "FR", "US", "IT", "XK", "BR", "PM", "GA"]))
+@example("4590000000", "IT")  # of Verona, or of a premium-rate service in Denmark
 def test_what_is_read_is_read_again_unchanged_and_two_readings_are_two(digits: str, region: str) -> None:
     for reading in Reading:
-        found = readings(digits, region, reading)
-        assert all(readings(number, region, Reading.UNDECIDED) == {number} for number in found)
+        for number in readings(digits, region, reading):
+            again = readings(number, region, Reading.UNDECIDED)
+            # One of two readings may be a number that nobody is called at: what is typed may mean it all the same.
+            assert again == {number} or (again == set() and is_never_called(number))
 
 
 @cases(
