@@ -76,7 +76,7 @@ def world(
     now = timezone.now()
     account.name, account.credentials = "Our own sign-in", {"api_key": CANARY}
     account.save()
-    people = ContactList.objects.create(organization=organization, name="December")
+    people = ContactList.objects.create(organization=organization, name="Winter patients")
     ContactListMember.objects.create(contact_list=people, contact=contact)
     campaign = Campaign.objects.create(organization=organization, name="Reminders", assistant=assistant)
     campaign.phone_numbers.add(phone_number)
@@ -222,7 +222,7 @@ def test_no_page_has_a_word_of_another_organization(
     client = sign_in(stranger, "admin")
     words = (
         "Reminders",
-        "December",
+        "Winter patients",
         "Our own sign-in",
         "+33612345678",
         "06 12 34 56 78",
@@ -243,7 +243,7 @@ def test_lists_filters_and_choices_hold_nothing_of_others(
     counts = client.get(reverse("admin:campaigns_contactlist_counts"), {"ids": world["contactlist"].pk})
     assert f"count-{world['contactlist'].pk}" not in counts.content.decode()
     form = client.get("/admin/campaigns/campaign/add/").content.decode()
-    assert "Reminder" not in form and "December" not in form
+    assert "Reminder" not in form and "Winter patients" not in form
     own = ContactList.objects.create(organization=stranger, name="Mine")
     answer = client.post(
         "/admin/campaigns/campaign/add/", {"name": "New", "contact_lists": [own.pk, world["contactlist"].pk]}
