@@ -153,11 +153,13 @@ def _names() -> dict[str, str]:
 def clock_of(zone: str) -> Clock:
     """Return when the zone's offset changes in ten years, and to what: zones that agree are one place for our purpose.
 
-    Exact to a second, because neighbours may change their clocks on the same night, but not at the same hour.
+    Exact to a second, because neighbours may change their clocks on the same night, but not at the same hour. Looked
+    for week by week, as no zone has two changes within a week: day by day takes seven times as long, 0.4 seconds for
+    the zones of the United States.
     """
     place, start = ZoneInfo(zone), datetime(2025, 1, 1, tzinfo=UTC)
-    days = [start + timedelta(days=n) for n in range(3653)]
-    changes = (change_between(place, day, following) for day, following in pairwise(days))
+    weeks = [start + timedelta(weeks=n) for n in range(523)]
+    changes = (change_between(place, week, following) for week, following in pairwise(weeks))
     return tuple((at, at.astimezone(place).utcoffset()) for at in (start, *changes) if at)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from campaigns.rules.number_zones import HIDDEN, area_zones, clock_of, country_z
 from tests.campaigns.calling_zones import FIXED, number_of
 from tests.oracle import zones
 from tests.tables import cases
+from tests.tzfile import jumps_of
 
 TABLES = Path(tzdata.__file__).parent / "zoneinfo"
 NO_COUNTRY_OF_TZ = {"AC": "SH", "TA": "SH", "XK": "RS"}
@@ -163,6 +165,16 @@ def test_zones_that_keep_one_clock_are_one_place() -> None:
     for country in sorted(phonenumbers.SUPPORTED_REGIONS):
         found = country_zones(country)
         assert len({clock_of(zone) for zone in found}) == len(found) > 0, country
+
+
+def test_a_clock_has_every_change_of_the_tz_databases_own_files() -> None:
+    start, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2035, 1, 3, tzinfo=UTC)
+    for zone in sorted(zones.places()):
+        jumps = [jump for jump in jumps_of(zone, 2025, 2035) if start < jump.at <= end]
+        (first, offset), *changes = clock_of(zone)
+        assert first == start and changes == [(jump.at, jump.after) for jump in jumps], zone
+        assert all(later.at - earlier.at > timedelta(weeks=1) for earlier, later in pairwise(jumps)), zone
+        assert offset == ZoneInfo(zone).utcoffset(start), zone
 
 
 def test_clocks_differ_where_one_keeps_summer_time() -> None:
