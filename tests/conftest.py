@@ -34,7 +34,7 @@ from tenants.models import ApiKey, Organization, Tenant
 
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
 UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-EXAMPLES = {"quick": 25, "small": 75, "medium": 400, "large": 400}  # of a property, in `make test` and in each proof
+EXAMPLES = {"quick": 25, "small": 50, "medium": 400, "large": 400}  # of a property, in `make test` and in each proof
 MIGRATED = os.environ.get("TEST_TEMPLATE")  # a database, or a file of SQLite, that tests/suite.py migrated once
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission", "tenants_keycanary"}
 
@@ -147,10 +147,10 @@ def unguard_the_audit_log() -> None:
 
 
 def examples(number: int, proof: int = 400) -> settings:
-    """Return settings for a test whose examples are slow or many: this many in `make test`, thrice as many in a small
+    """Return settings for a test whose examples are slow or many: this many in `make test`, twice as many in a small
     proof, `proof` in a larger one."""
     asked = settings().max_examples
-    count = number if asked == EXAMPLES["quick"] else 3 * number if asked == EXAMPLES["small"] else proof
+    count = number if asked == EXAMPLES["quick"] else 2 * number if asked == EXAMPLES["small"] else proof
     return settings(max_examples=count, suppress_health_check=UNCHECKED)
 
 

@@ -99,6 +99,7 @@ def comes_true(page: Any, expression: str, milliseconds: int) -> bool:
 
 # `make test` tests only the light theme; `make proof` tests the dark one as well.
 THEMES = ["light", pytest.param("dark", marks=pytest.mark.proof)]
+THEMES_OF_PROOFS = [pytest.param("light", marks=pytest.mark.long), pytest.param("dark", marks=pytest.mark.proof)]
 
 
 class Chromium:

@@ -10,7 +10,7 @@ import pytest
 from campaigns.models import Campaign, Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES, expect
+from tests.browser.support import MARKS, THEMES, THEMES_OF_PROOFS, expect
 from tests.browser.test_campaign_wizard import look
 from tests.calls import support
 
@@ -45,7 +45,7 @@ def test_a_hold_ends_at_the_second_half_past_two(signed_in: Any, contact: Contac
     assert contact.hold_until == datetime(2098, 10, 26, 1, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", THEMES_OF_PROOFS)
 def test_a_campaign_starts_at_the_first_and_ends_at_the_second_half_past_two(
     signed_in: Any, organization: Organization, assistant: Assistant, phone_number: PhoneNumber, theme: str
 ) -> None:

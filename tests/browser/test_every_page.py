@@ -46,7 +46,7 @@ def visits(page: Any, pages: dict[str, str]) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("theme", "every_state", "share"),
     [
-        pytest.param("light", False, 3, id="a third of the kinds"),
+        pytest.param("light", False, 6, id="a sixth of the kinds"),
         pytest.param("light", False, 1, id="each kind", marks=pytest.mark.long),
         pytest.param("light", True, 1, id="every state in light", marks=PROOF),
         pytest.param("dark", True, 1, id="every state in dark", marks=PROOF),

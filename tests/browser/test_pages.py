@@ -231,6 +231,7 @@ def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: As
     page.wait_for_url("**/assistant/**")
 
 
+@pytest.mark.long
 def test_the_installations_own_pages_are_quiet(signed_in: Any, assistant: Assistant) -> None:
     User.objects.update(is_superuser=True)
     user, organization = User.objects.get(), Organization.objects.get()

@@ -10,6 +10,7 @@ import pytest
 from campaigns.models import ContactList
 from tenants.models import Organization, StaffSession
 from tests.browser.support import ASKED, MARKS, Contexts, a_member, expect, replaced, sign_in, until
+from tests.sizes import one_in
 
 pytestmark = MARKS
 ADD = "/admin/campaigns/contactlist/add/"
@@ -82,7 +83,7 @@ def test_what_was_typed_is_kept_and_sent_once_after_the_sign_in(typed: Any) -> N
     assert lists() == ["Spring"]
 
 
-@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("asked", one_in(2, [True, False]))
 def test_a_second_click_does_not_abort_what_the_first_one_sends(filled: Any, asked: bool) -> None:
     """On a slow machine the second click of two comes while the browser waits for the answer to the first."""
     page = filled
@@ -148,7 +149,7 @@ def test_without_a_network_the_form_stays_and_can_be_sent_later(browsers: Contex
     browsers.complaints[:] = [text for text in browsers.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
 
 
-@pytest.mark.parametrize("replaced", [True, False])
+@pytest.mark.parametrize("replaced", one_in(2, [True, False]))
 def test_a_button_that_the_page_replaces_meanwhile_is_pressed_or_its_user_is_told(filled: Any, replaced: bool) -> None:
     page = filled
     swap = "const old = document.querySelector('[name=_save]');" + (

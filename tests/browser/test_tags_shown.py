@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns import tagging
 from campaigns.models import Contact, Tag
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES, WIDTHS, expect, faults_of, settled, spill_at, until, visit
+from tests.browser.support import MARKS, THEMES_OF_PROOFS, WIDTHS, expect, faults_of, settled, spill_at, until, visit
 
 pytestmark = MARKS
 LONG = "x" * 50
@@ -33,7 +33,7 @@ def contact(organization: Organization) -> Contact:
     return made
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", THEMES_OF_PROOFS)
 def test_every_tag_fits_its_page(signed_in: Any, contact: Contact, theme: str) -> None:
     page = signed_in
     page.emulate_media(color_scheme=theme)

@@ -163,6 +163,7 @@ def test_its_addresses_are_pages_that_do_not_exist(
     assert page.request.get(f"{reverse('admin:calls_call_evidence')}?contact={contact.pk}").status == 404
 
 
+@pytest.mark.long
 def test_search_finds_nothing_of_it(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
     page = desk(browsers, ours, "operator")
     call = Call.objects.filter(organization=theirs, to_number=PHONE).earliest("pk")

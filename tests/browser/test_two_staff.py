@@ -17,6 +17,7 @@ from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Organization
 from tenants.policy import Level
 from tests.browser.support import MARKS, expect, forged, visit
+from tests.sizes import one_in
 
 pytestmark = MARKS
 DASHBOARD = "/admin/"
@@ -167,6 +168,7 @@ def both_at(one: Any, other: Any, path: str) -> None:
         page.goto(path)
 
 
+@pytest.mark.long
 def test_the_same_doubt_is_settled_once(staff: Mapping[Level, Any]) -> None:
     """The second team member sees the present status."""
     for first, second, fields in (
@@ -207,6 +209,7 @@ def test_a_campaign_is_started_and_paused_once(staff: Mapping[Level, Any]) -> No
     assert list(done) == [(f"campaign.{name}", "operator") for name in ("running", "paused", "running", "canceled")]
 
 
+@pytest.mark.long
 def test_two_launch_a_call_to_one_number(staff: Mapping[Level, Any]) -> None:
     speaker = plum().assistants.get()
     both = staff[Level.OPERATOR], staff[Level.MANAGER]
@@ -218,6 +221,7 @@ def test_two_launch_a_call_to_one_number(staff: Mapping[Level, Any]) -> None:
     assert Call.objects.get(to_number="+12125550145").created_by == "operator"
 
 
+@pytest.mark.long
 def test_two_list_the_same_number(staff: Mapping[Level, Any]) -> None:
     both = staff[Level.OPERATOR], staff[Level.MANAGER]
     both_at(*both, "/admin/campaigns/donotcall/add/")
@@ -231,7 +235,7 @@ def test_two_list_the_same_number(staff: Mapping[Level, Any]) -> None:
     assert DoNotCall.objects.get(phone="+12125550146").source == "operator"
 
 
-@pytest.mark.parametrize("page", ["change/?tab=settings", "steps/whom/"])
+@pytest.mark.parametrize("page", one_in(2, ["change/?tab=settings", "steps/whom/"]))
 def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: Mapping[Level, Any], page: str) -> None:
     row = draft()
     manager, admin = staff[Level.MANAGER], staff[Level.ADMIN]

@@ -71,6 +71,7 @@ def test_a_new_campaign(staff: Staff) -> None:
     assert (made.name, made.status, Campaign.objects.filter(name="Forged").exists()) == ("Autumn", "draft", False)
 
 
+@pytest.mark.long
 def test_why_somebody_is_not_called(staff: Staff) -> None:
     running = Campaign.objects.get(name="Spring check-ups")
     viewer = staff[Level.VIEWER]
@@ -151,6 +152,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     assert not Contact.objects.filter(name__in=["Una", "Vic"]).exists()
 
 
+@pytest.mark.long
 def test_the_do_not_call_list(staff: Staff) -> None:
     manager, operator, viewer = staff[Level.MANAGER], staff[Level.OPERATOR], staff[Level.VIEWER]
     person, home = Contact.objects.get(name="Forget Me"), f"{ADMIN}/campaigns/donotcall/"

@@ -173,7 +173,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
 class NoInterleavingOverspends(TestCase):
     """Placings, outcomes, failures and budgets in any order."""
 
-    @examples(8, proof=100)
+    @examples(5, proof=100)
     @given(
         st.lists(st.sampled_from(["feed", "claim", "end", "not sent", "single"]), min_size=5, max_size=25),
         st.decimals("0.10", "2.00", places=2),

@@ -320,7 +320,7 @@ def left_to_others() -> bool:
 def matrix(*, in_a_transaction: bool) -> Iterator[Any]:
     """Return every action at every point.
 
-    `make test` runs one action at every fourth point, `make proof SIZE=small` one at each; the others are proofs.
+    `make test` runs one action at every sixth point, `make proof SIZE=small` one at each; the others are proofs.
     """
     for number, point in enumerate(POINTS):
         if (point in IN_A_TRANSACTION) != in_a_transaction:
@@ -330,7 +330,7 @@ def matrix(*, in_a_transaction: bool) -> Iterator[Any]:
             usual -= 1
         for action in ACTIONS:
             if action == ACTIONS[usual]:
-                marks = [pytest.mark.long] if number % 4 else []
+                marks = [pytest.mark.long] if number % 6 else []
             else:
                 marks = [pytest.mark.long if (point, action) in ALWAYS else pytest.mark.proof]
             if action == "close" and point in NO_CONNECTION_HERE:

@@ -185,7 +185,7 @@ STEP = st.one_of(
 class NoLatePriceOverspends(TestCase):
     """Claims, ends, prices and time in any order, on the engine's own paths."""
 
-    @examples(5, proof=500)
+    @examples(3, proof=500)
     @given(st.lists(STEP, min_size=6, max_size=20), st.tuples(CAP, CAP, CAP), st.integers(1, 12))
     def test(self, steps: list[tuple[str, ...]], caps: tuple[Decimal, Decimal, Decimal], lines: int) -> None:
         with time_machine.travel(MORNING, tick=False) as clock:

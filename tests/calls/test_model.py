@@ -149,7 +149,7 @@ def base(db: None, settings: Any) -> Base:
 
 @pytest.mark.parametrize(
     "examples",
-    [2, pytest.param(5, marks=pytest.mark.long), pytest.param(40, marks=[pytest.mark.slow, pytest.mark.proof])],
+    [1, pytest.param(5, marks=pytest.mark.long), pytest.param(40, marks=[pytest.mark.slow, pytest.mark.proof])],
 )
 def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(
     base: Base, monkeypatch: pytest.MonkeyPatch, examples: int

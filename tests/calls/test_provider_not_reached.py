@@ -71,7 +71,11 @@ def provider(sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("certificate", "The provider's certificate is not valid (certificate has expired); nothing was sent."),
+        pytest.param(
+            "certificate",
+            "The provider's certificate is not valid (certificate has expired); nothing was sent.",
+            marks=pytest.mark.long,
+        ),
         ("name", "The name in the account's address was not found; nothing was sent. Check the address"),
     ],
 )

@@ -106,7 +106,7 @@ def edit() -> None:
     reassessing.notice_edits()
 
 
-@pytest.mark.parametrize("at_once", one_in(5, range(1, 13)))
+@pytest.mark.parametrize("at_once", one_in(12, range(1, 13)))
 def test_after_the_last_edit_everybody_is_decided_about_once(
     running: Campaign,
     eleven: list[int],

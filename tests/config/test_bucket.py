@@ -110,7 +110,7 @@ def test_a_step_that_was_never_committed_is_not_read_and_is_replaced(
     assert b"half a row" not in downloaded(imp) and downloaded(imp).startswith(before)
 
 
-@examples(12)
+@examples(6)
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=6), st.lists(st.integers(0, 5), max_size=3))
 def test_steps_read_as_the_bytes_that_were_written_last_at_each_offset(
     bucket: Bucket, pieces: list[bytes], repeated: list[int]
@@ -128,7 +128,7 @@ def test_steps_read_as_the_bytes_that_were_written_last_at_each_offset(
     assert bucket.objects == {}
 
 
-@examples(12)
+@examples(6)
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 120)), max_size=5))
 def test_an_object_is_read_from_anywhere_as_a_file_is(
     bucket: Bucket, data: bytes, reads: list[tuple[int, int]]

@@ -26,7 +26,7 @@ PROVIDERS = ("allomia", "callingbox", "polyai", "plumvoice")
 
 
 def seeds() -> list[Any]:
-    return [pytest.param(seed, marks=[pytest.mark.proof] if seed else []) for seed in range(20)]
+    return [pytest.param(seed, marks=pytest.mark.proof if seed else pytest.mark.long) for seed in range(20)]
 
 
 @pytest.mark.slow
