@@ -73,7 +73,7 @@ def test_the_list_of_provider_events_has_calls_filters_and_a_count(
     for words in ("Verified", "Unsigned", "Wrong", "Not read yet", "No JSON."):
         assert words in text, words
     link = re.search(rf'href="{reverse("admin:calls_call_change", args=[unread.call_id])}">([^<]+)<', page)
-    assert link and re.fullmatch(r"Call to 06 12 34 56 78, today \d\d:\d\d", link[1])
+    assert link and re.fullmatch(r"Call to 06 12 34 56 78, today \d\d:\d\d(?: UTC\+\d)?", link[1])
 
 
 def test_no_page_is_named_by_an_id(sign_in: SignIn, world: World) -> None:

@@ -17,6 +17,8 @@ from tenants.sign_in import provider as provider_module
 from tenants.sign_in.provider_settings import ProviderSettings
 from tests.tenants.oidc_provider import CLIENT, SECRET, OidcProvider, part, token
 
+# One for all: each client of its own would read the public certificate authorities again.
+browser = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 START, DONE = "/admin/login/provider/", "/admin/login/provider/done/"
 
 
@@ -36,7 +38,7 @@ def there(client: Client, to: str = "", **extra: Any) -> str:
     """Begin a sign-in. Return the address to which the provider sends the browser back."""
     started = client.get(START + (f"?next={quote(to)}" if to else ""), **extra)
     assert started.status_code == 302, started.content.decode()
-    back = urlsplit(httpx.get(started["Location"], trust_env=False).headers["location"])
+    back = urlsplit(browser.get(started["Location"]).headers["location"])
     assert back.path == DONE
     return f"{back.path}?{back.query}"
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import httpx
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -32,6 +31,7 @@ from tests.tenants.oidc_provider import SECRET, OidcProvider, token
 from tests.tenants.provider_signing_in import (
     DONE,
     START,
+    browser,
     changed_afterwards,
     come_back,
     link,
@@ -144,7 +144,7 @@ def test_a_port_that_a_proxy_leaves_out_is_in_the_way_back(oidc: OidcProvider, s
         started = client.get(START, REMOTE_ADDR="127.0.0.1")
         [address] = parse_qs(urlsplit(started["Location"]).query)["redirect_uri"]
         assert address == f"{right}{DONE}", (base, host)
-        back = urlsplit(httpx.get(started["Location"], trust_env=False).headers["location"])
+        back = urlsplit(browser.get(started["Location"]).headers["location"])
         assert client.get(f"{back.path}?{back.query}", REMOTE_ADDR="127.0.0.1").status_code == 302
 
 
