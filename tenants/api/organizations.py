@@ -17,6 +17,7 @@ from tenants.api.permissions import required_action
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
 from tenants.models import Organization
+from tenants.models.validators import check_countries
 from tenants.policy import Action
 
 
@@ -46,6 +47,14 @@ class OrganizationSerializer(StrictModelSerializer[Organization]):
 
     # Sent again, it waits again until no call can be placed.
     repeatable = frozenset({"calls_stopped"})
+
+    def validate_default_region(self, code: str) -> str:
+        check_countries([code], [self.instance.default_region] if self.instance else [])
+        return code
+
+    def validate_allowed_countries(self, codes: list[str]) -> list[str]:
+        check_countries(codes, self.instance.allowed_countries if self.instance else [])
+        return codes
 
 
 class OrganizationViewSet(ReadViewSet[Organization]):

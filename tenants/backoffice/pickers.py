@@ -14,6 +14,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from phonenumbers import SUPPORTED_REGIONS
 from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from tenants.country_names import names_in_languages
@@ -82,7 +83,7 @@ def _named(moment: datetime) -> str:
 def country_choices() -> Choices:
     """Return countries with numbers of their own, by name: “France (FR)”."""
     known = names_in_languages()
-    names = {code: names["en"] for code, names in known.items() if len(code) == 2 and names.get("en")}
+    names = {code: names["en"] for code, names in known.items() if code in SUPPORTED_REGIONS and names.get("en")}
     plain = {code: known[code][name[1:]] if name.startswith("*") else name for code, name in names.items()} | UNNAMED
     return sorted(((code, f"{name} ({code})") for code, name in plain.items()), key=lambda pair: pair[1])
 

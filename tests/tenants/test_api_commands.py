@@ -38,7 +38,16 @@ def test_organizations_share_a_tenant_by_name() -> None:
     assert Tenant.objects.get().organizations.count() == 2
 
 
-@pytest.mark.parametrize("wrong", [["--timezone", "Mars"], ["--region", "France"], ["--countries", "FR,33"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--timezone", "Mars"],
+        ["--region", "France"],
+        ["--countries", "FR,33"],
+        ["--region", "UK"],
+        ["--countries", "FR,ZZ"],
+    ],
+)
 def test_a_wrong_setting_makes_nothing(wrong: list[str]) -> None:
     with pytest.raises(CommandError):
         run("create_organization", "Acme", *wrong)

@@ -373,7 +373,11 @@ def test_every_field_of_an_organization_is_given_back(api: ApiClient, organizati
         {"timezone": "Nowhere"},
         {"timezone": ""},
         {"default_region": "fr"},
+        {"default_region": "ZZ"},  # two capitals are not yet a country
+        {"default_region": "UK"},
         {"default_region": 33},
+        {"allowed_countries": ["FR", "EU"]},
+        {"allowed_countries": ["AN"]},  # of former times
         {"allowed_countries": "FR"},
         {"allowed_countries": [1]},
         {"single_call_hours": "night"},
@@ -389,6 +393,15 @@ def test_a_wrong_field_of_an_organization_is_named(
     answer = api.patch(f"/api/v1/organizations/{organization.uuid}/", change)
     assert answer.status_code == 400
     assert [fault["field"] for fault in shape(answer)["details"]] == list(change)
+
+
+def test_a_code_that_is_often_mistaken_is_put_right(api: ApiClient, organization: Organization) -> None:
+    path = f"/api/v1/organizations/{organization.uuid}/"
+    for code, meant in (("UK", "GB"), ("EL", "GR"), ("QQ", "FR")):
+        answer = api.patch(path, {"allowed_countries": ["FR", code]})
+        assert answer.status_code == 400 and f"such as {meant}." in answer.content.decode(), code
+    Organization.objects.update(allowed_countries=["FR", "QQ"], default_region="QQ")  # stored before they were refused
+    assert api.patch(path, {"allowed_countries": ["QQ"], "default_region": "QQ"}).status_code == 200
 
 
 def test_a_new_webhook_secret_is_shown_once(api: ApiClient, organization: Organization) -> None:

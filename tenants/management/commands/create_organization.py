@@ -11,6 +11,7 @@ from django.db import transaction
 from tenants import audit_log
 from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import Organization, Tenant
+from tenants.models.validators import check_countries
 
 
 class Command(RecordedCommand):
@@ -36,6 +37,7 @@ class Command(RecordedCommand):
             )
             try:
                 organization.full_clean()
+                check_countries([region, *codes])
             except ValidationError as error:
                 raise CommandError(" ".join(error.messages)) from error
             organization.save()
