@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
+from tests.conditions.database_clock import move_clock
 from tests.pgbouncer import throwaway_pooler
 from tests.postgresql import Unavailable, throwaway_server
 
@@ -162,7 +163,9 @@ def migrate_template(url: str) -> None:
     """Migrate the template. Each worker copies it in 0.1 seconds; a migration takes seconds, as that of a file does."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    migrate(url.rpartition("/")[0] + f"/{TEMPLATE}")
+    template = url.rpartition("/")[0] + f"/{TEMPLATE}"
+    migrate(template)
+    move_clock(template)
 
 
 def on_sqlite(folder: str) -> dict[str, str]:

@@ -5,8 +5,8 @@
 
 `busy` runs the command at nice 19 beside four busy loops. `quick` runs the tests that start no process and no engine
 with a clock that hardly moves, as on an infinitely fast machine. `slow-pages` delays every answer to a browser by 0.3
-to 1 second. The other conditions start the clock of every Python process at another moment. PostgreSQL and Chromium
-keep the real clock.
+to 1 second. The other conditions start the clock of every Python process at another moment, and that of the suite's
+databases (`database_clock`). Chromium keeps the real clock.
 """
 
 from __future__ import annotations
