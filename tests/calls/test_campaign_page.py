@@ -154,7 +154,8 @@ def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, c
 def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campaign: Campaign) -> None:
     text = read(viewer, campaign, "forecast")
     assert re.search(
-        r"If it starts now, the campaign probably ends [\w ]+ \d\d:\d\d, after about \d+ more calls\.", text
+        r"If it starts now, the campaign probably ends [\w ]+ \d\d:\d\d(?: UTC\+\d)?, after about \d+ more calls\.",
+        text,
     ), text
     campaign.assistant.account.price_per_minute = Decimal(1)  # type: ignore[union-attr]
     campaign.assistant.account.save()  # type: ignore[union-attr]

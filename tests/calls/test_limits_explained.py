@@ -272,7 +272,7 @@ def a_world(line: PhoneNumber, dice: random.Random) -> None:
         other_call(line, n, dice.choice(statuses), age, priority=dice.choice([0, 100]))
 
 
-@pytest.mark.parametrize("worlds", [range(4), pytest.param(range(4, 60), marks=pytest.mark.long)])
+@pytest.mark.parametrize("worlds", [range(8), pytest.param(range(8, 60), marks=pytest.mark.long)])
 def test_allow_means_the_next_round_in_any_state(line: PhoneNumber, worlds: range) -> None:
     seen = {"allow": 0, "defer": 0}
     for seed in worlds:
